@@ -1,0 +1,416 @@
+//! Change files: `expand/<release>/<NN>_<slug>`, and the like in `data/` and `contract/`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_yaml::Value;
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::{Diagnostic, Origin, Source};
+use super::document::{Document, Part, StepReader};
+use super::{Loader, Release, manifest};
+use crate::dialect::{Kind, Sql, expression};
+use crate::step::{DropNotNull, Phase, SqlStep, Step, safe_form};
+
+/// A schema step of a file.
+#[derive(Debug, Clone)]
+pub struct FileStep {
+    /// `<release>/<phase>/<NN>_<slug>/<position>`.
+    pub id: String,
+    /// What it does.
+    pub step: Step,
+    /// Where it is.
+    pub origin: Origin,
+    /// Its text without comments and layout, which is what its checksum is over.
+    body: Sql,
+}
+
+/// A backfill of a file.
+#[derive(Debug, Clone)]
+pub struct Backfill {
+    /// `<release>/migrate/<NN>_<slug>`.
+    pub id: String,
+    /// The table.
+    pub table: String,
+    /// Columns, each with what it becomes.
+    pub set: Vec<(String, Sql)>,
+    /// Which rows are not done yet.
+    pub pending: Sql,
+    /// Where it is.
+    pub origin: Origin,
+    body: Sql,
+}
+
+fn checksum(body: &Sql, kind: Kind) -> String {
+    let digest = Sha256::digest(body.on(kind).unwrap_or_default().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl FileStep {
+    /// The text that is recorded when the step is applied, to show a difference by.
+    pub fn body(&self, kind: Kind) -> &str {
+        self.body.on(kind).unwrap_or_default()
+    }
+    /// The checksum over [`FileStep::body`].
+    pub fn checksum(&self, kind: Kind) -> String {
+        checksum(&self.body, kind)
+    }
+}
+
+impl Backfill {
+    /// The text that is recorded when the backfill starts.
+    pub fn body(&self, kind: Kind) -> &str {
+        self.body.on(kind).unwrap_or_default()
+    }
+    /// The checksum over [`Backfill::body`].
+    pub fn checksum(&self, kind: Kind) -> String {
+        checksum(&self.body, kind)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepsFile {
+    #[serde(default)]
+    #[expect(dead_code, reason = "for people; read so that a wrong type is an error")]
+    description: Option<String>,
+    steps: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DataFile {
+    #[serde(default)]
+    #[expect(dead_code, reason = "for people; read so that a wrong type is an error")]
+    description: Option<String>,
+    backfill: BackfillText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackfillText {
+    table: String,
+    set: IndexMap<String, Sql>,
+    r#where: Sql,
+}
+
+/// The files of one number: a YAML file, or SQL for every database, or SQL for some.
+#[derive(Default)]
+struct Change {
+    slug: String,
+    files: Vec<(Ending, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Yaml,
+    Sql(Option<Kind>),
+}
+
+fn parse_name(file: &str) -> Option<(u32, String, Ending)> {
+    let (stem, ending) = match file.rsplit_once('.')? {
+        (stem, "yaml" | "yml") => (stem, Ending::Yaml),
+        (stem, "sql") => match stem.rsplit_once('.') {
+            Some((stem, key)) => (stem, Ending::Sql(Some(Kind::from_key(key)?))),
+            None => (stem, Ending::Sql(None)),
+        },
+        _ => return None,
+    };
+    let (number, slug) = stem.split_once('_')?;
+    (number.len() >= 2 && manifest::is_name(slug)).then_some(())?;
+    Some((number.parse().ok()?, slug.to_owned(), ending))
+}
+
+impl Loader {
+    pub(super) fn release(&mut self, name: &str) -> Release {
+        let mut release = Release { name: name.to_owned(), ..Release::default() };
+        for phase in Phase::ALL {
+            let folder = format!("{}/{name}", phase.folder());
+            for (number, change) in self.changes(&folder) {
+                release.has_files = true;
+                let id = format!("{name}/{phase}/{number:02}_{}", change.slug);
+                match phase {
+                    Phase::Migrate => release.backfills.extend(self.data_file(&id, &change)),
+                    Phase::Expand => release.expand.extend(self.steps_file(&id, phase, &change)),
+                    Phase::Contract => release.contract.extend(self.steps_file(&id, phase, &change)),
+                }
+            }
+        }
+        require_what_was_not_null(&mut release);
+        release
+    }
+
+    fn changes(&mut self, folder: &str) -> BTreeMap<u32, Change> {
+        let mut changes: BTreeMap<u32, Change> = BTreeMap::new();
+        for (file, is_folder) in self.entries(folder) {
+            let path = format!("{folder}/{file}");
+            let Some((number, slug, ending)) = parse_name(&file).filter(|_| !is_folder) else {
+                self.errors.push(Diagnostic::of_path(path, "the name is not one of a change file").help(
+                    "expected <NN>_<slug>.yaml, .sql, .postgres.sql, .mysql.sql or .sqlite.sql, such as 01_visibility.yaml",
+                ));
+                continue;
+            };
+            let change = changes.entry(number).or_default();
+            if let Some((_, other)) = change.files.first() {
+                let parts_of_one = change.slug == slug
+                    && !change.files.iter().any(|(taken, _)| {
+                        *taken == ending || matches!(taken, Ending::Yaml) || ending == Ending::Yaml
+                    });
+                if !parts_of_one {
+                    let message = format!("the number {number:02} is there twice: {other} has it too");
+                    self.errors.push(Diagnostic::of_path(path, message).help("give one of them the next free number"));
+                    continue;
+                }
+            }
+            change.slug = slug;
+            change.files.push((ending, path));
+        }
+        changes
+    }
+
+    fn document(&mut self, change: &Change) -> Option<Document> {
+        let source = self.read(&change.files.first()?.1)?;
+        match Document::parse(&source) {
+            Ok(document) => Some(document),
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        }
+    }
+
+    fn steps_file(&mut self, id: &str, phase: Phase, change: &Change) -> Vec<FileStep> {
+        if change.files.first().is_some_and(|(ending, _)| *ending != Ending::Yaml) {
+            return self.sql_file(id, change).into_iter().collect();
+        }
+        let Some(document) = self.document(change) else { return Vec::new() };
+        let file: StepsFile = match document.read(&document.value, &[]) {
+            Ok(file) => file,
+            Err(errors) => {
+                self.errors.extend(errors);
+                return Vec::new();
+            }
+        };
+        let mut steps = Vec::new();
+        for (index, value) in file.steps.iter().enumerate() {
+            match self.step(&document, index, value, phase) {
+                Some(step) => {
+                    let origin = document.origin(&[Part::Key("steps".to_owned()), Part::Index(index)]);
+                    self.check_expressions(&step, &origin);
+                    steps.push(FileStep {
+                        id: format!("{id}/{}", index + 1),
+                        step,
+                        origin,
+                        body: Sql::Same(canonical(value)),
+                    });
+                }
+                None => continue,
+            }
+        }
+        steps
+    }
+
+    fn step(&mut self, document: &Document, index: usize, value: &Value, phase: Phase) -> Option<Step> {
+        let place = vec![Part::Key("steps".to_owned()), Part::Index(index)];
+        let single = match value {
+            Value::Mapping(map) if map.len() == 1 => map.iter().next(),
+            _ => None,
+        };
+        let Some((Value::String(word), inner)) = single else {
+            self.errors.push(document.origin(&place).diagnostic("expected a step: one key that names its kind, such as `add_column`"));
+            return None;
+        };
+        let mut inside = place.clone();
+        inside.push(Part::Key(word.clone()));
+        let key = document.key_origin(&inside);
+        let Some((_, phases)) = Step::KINDS.iter().find(|(kind, _)| kind == word) else {
+            let known: Vec<_> = Step::KINDS
+                .iter()
+                .filter(|(_, phases)| phases.contains(&phase))
+                .map(|(kind, _)| format!("`{kind}`"))
+                .collect();
+            let near = expression::nearest(word, Step::KINDS.iter().map(|(kind, _)| *kind));
+            let error = match (safe_form(word), near) {
+                (Some(advice), _) => key.diagnostic(format!("`{word}` is not safe while two releases run")).help(advice),
+                (None, Some(near)) => key
+                    .diagnostic(format!("unknown step `{word}`; did you mean `{near}`?"))
+                    .help(format!("the steps of {phase} are {}", known.join(", "))),
+                (None, None) => key
+                    .diagnostic(format!("unknown step `{word}`"))
+                    .help(format!("the steps of {phase} are {}", known.join(", "))),
+            };
+            self.errors.push(error);
+            return None;
+        };
+        if !phases.contains(&phase) {
+            let right = phases.iter().map(|phase| phase.word()).collect::<Vec<_>>().join(" or ");
+            let path = &document.source.path;
+            let there = path.replacen(phase.folder(), phases[0].folder(), 1);
+            self.errors.push(
+                key.diagnostic(format!("`{word}` is a step of {right}, not of {phase}"))
+                    .help(format!("move it to {there}")),
+            );
+            return None;
+        }
+        let reader = StepReader { document, value: inner, path: &inside };
+        match Step::read(word, reader)? {
+            Ok(step) => Some(step),
+            Err(errors) => {
+                self.errors.extend(errors);
+                None
+            }
+        }
+    }
+
+    fn sql_file(&mut self, id: &str, change: &Change) -> Option<FileStep> {
+        let mut runs = Vec::new();
+        let mut undos = Vec::new();
+        let mut bodies = Vec::new();
+        let mut first: Option<Arc<Source>> = None;
+        for (ending, path) in &change.files {
+            let source = self.read(path)?;
+            let (run, undo) = split_undo(&source.text);
+            let kinds = match ending {
+                Ending::Sql(Some(kind)) => vec![*kind],
+                // A text for every database stands for those without one of their own.
+                _ => Kind::ALL
+                    .into_iter()
+                    .filter(|kind| !change.files.iter().any(|(other, _)| *other == Ending::Sql(Some(*kind))))
+                    .collect(),
+            };
+            for kind in kinds {
+                runs.push((kind, run.to_owned()));
+                bodies.push((kind, source.text.clone()));
+                undos.extend(undo.map(|undo| (kind, undo.to_owned())));
+            }
+            first.get_or_insert(source);
+        }
+        let undo = (!undos.is_empty()).then_some(Sql::Each(undos));
+        Some(FileStep {
+            id: format!("{id}/1"),
+            step: Step::Sql(SqlStep { run: Sql::Each(runs), undo }),
+            origin: Origin::file(&first?),
+            body: Sql::Each(bodies),
+        })
+    }
+
+    fn data_file(&mut self, id: &str, change: &Change) -> Option<Backfill> {
+        if let Some((Ending::Sql(_), path)) = change.files.first() {
+            self.errors.push(
+                Diagnostic::of_path(path, "the data phase takes YAML: a backfill runs in batches, and plain SQL cannot")
+                    .help("write a `backfill:`; its expressions may be given per database"),
+            );
+            return None;
+        }
+        let document = self.document(change)?;
+        let file: DataFile = match document.read(&document.value, &[]) {
+            Ok(file) => file,
+            Err(errors) => {
+                self.errors.extend(errors);
+                return None;
+            }
+        };
+        let place = [Part::Key("backfill".to_owned())];
+        let origin = document.origin(&place);
+        for sql in file.backfill.set.values().chain([&file.backfill.r#where]) {
+            self.check_expression(sql, &origin);
+        }
+        if file.backfill.set.is_empty() {
+            self.errors.push(origin.diagnostic("`set` names no column"));
+        }
+        Some(Backfill {
+            id: id.to_owned(),
+            table: file.backfill.table,
+            set: file.backfill.set.into_iter().collect(),
+            pending: file.backfill.r#where,
+            body: Sql::Same(canonical(document.value.get("backfill").unwrap_or(&Value::Null))),
+            origin,
+        })
+    }
+
+    fn check_expressions(&mut self, step: &Step, origin: &Origin) {
+        let Step::Sync(sync) = step else { return };
+        let related = sync.related.iter().map(|related| &related.when);
+        for sql in sync.forward.values().chain(sync.backward.values()).chain(related) {
+            self.check_expression(sql, origin);
+        }
+        if sync.forward.is_empty() || sync.backward.is_empty() {
+            self.errors.push(origin.narrowed("sync").diagnostic("a sync needs at least one column in `forward` and one in `backward`"));
+        }
+        if !manifest::is_name(&sync.name) {
+            let message = format!("`{}` is no name for a sync; expected letters, digits, `.`, `_` and `-`", sync.name);
+            self.errors.push(origin.narrowed("name").diagnostic(message));
+        }
+    }
+
+    fn check_expression(&mut self, sql: &Sql, origin: &Origin) {
+        for kind in Kind::ALL {
+            let Some(text) = sql.on(kind) else { continue };
+            if let Err(error) = expression::check_text(text, kind.flavor()) {
+                let place = error.word.as_deref().map_or_else(|| origin.clone(), |word| origin.narrowed(word));
+                self.errors.push(place.diagnostic(error.message));
+                return;
+            }
+        }
+    }
+}
+
+/// Old columns whose NOT NULL this release's expand drops stay required for whoever writes them.
+fn require_what_was_not_null(release: &mut Release) {
+    let dropped: Vec<DropNotNull> = release
+        .expand
+        .iter()
+        .filter_map(|step| match &step.step {
+            Step::DropNotNull(step) => Some(step.clone()),
+            _ => None,
+        })
+        .collect();
+    for step in &mut release.expand {
+        if let Step::Sync(sync) = &mut step.step {
+            sync.required = dropped
+                .iter()
+                .filter(|step| step.table == sync.table && sync.backward.contains_key(&step.column))
+                .map(|step| step.column.clone())
+                .collect();
+        }
+    }
+}
+
+/// A value's text with comments and layout gone, so that neither changes a checksum.
+fn canonical(value: &Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_default()
+}
+
+fn split_undo(text: &str) -> (&str, Option<&str>) {
+    const MARK: &str = "-- concertina: undo";
+    match text.lines().find(|line| line.trim() == MARK) {
+        Some(line) => {
+            let at = line.as_ptr() as usize - text.as_ptr() as usize;
+            (&text[..at], Some(&text[at + line.len()..]))
+        }
+        None => (text, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_a_number_a_slug_and_an_ending() {
+        let (number, slug, ending) = parse_name("01_add.postgres.sql").unwrap();
+        assert_eq!((number, slug.as_str()), (1, "add"));
+        assert!(ending == Ending::Sql(Some(Kind::Postgres)));
+        for bad in ["1_a.yaml", "01.yaml", "01_.yaml", "01_a.oracle.sql", "01_a.txt", "x_a.yaml"] {
+            assert!(parse_name(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_undo_part_is_cut_off() {
+        assert_eq!(split_undo("a;\n-- concertina: undo\nb;"), ("a;\n", Some("\nb;")));
+        assert_eq!(split_undo("a;"), ("a;", None));
+    }
+}

@@ -1,0 +1,280 @@
+//! Files to values: the manifest, the baseline, the releases and their change files, with every position kept.
+//!
+//! The room reads files and nothing else. It reports everything that is wrong with a project at once, each with file,
+//! line, column and what was expected; a [`Project`] that was loaded is sound as far as files alone can tell.
+
+mod baseline;
+mod change;
+mod diagnostic;
+mod document;
+mod manifest;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use baseline::BaselineFile;
+pub use change::{Backfill, FileStep};
+pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
+pub use manifest::{Manifest, parse_duration};
+
+use crate::dialect::{Kind, Sync};
+use crate::step::{Phase, Step};
+
+/// The manifest's file name.
+pub const MANIFEST: &str = "concertina.yaml";
+
+/// A project on disk, read and found sound.
+#[derive(Debug)]
+pub struct Project {
+    /// Its folder.
+    pub root: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// The train, oldest first.
+    pub releases: Vec<Release>,
+    baseline: BTreeMap<Option<Kind>, Vec<BaselineFile>>,
+}
+
+/// A release of the train, with its files.
+#[derive(Debug, Default)]
+pub struct Release {
+    /// Its name.
+    pub name: String,
+    /// The steps of its expand files, in order.
+    pub expand: Vec<FileStep>,
+    /// Its backfills, in order.
+    pub backfills: Vec<Backfill>,
+    /// The steps of its contract files, in order.
+    pub contract: Vec<FileStep>,
+    /// Whether it has files at all; a release without any is passed over.
+    pub has_files: bool,
+}
+
+impl Release {
+    /// The schema steps of a phase.
+    pub fn steps(&self, phase: Phase) -> &[FileStep] {
+        match phase {
+            Phase::Expand => &self.expand,
+            Phase::Migrate => &[],
+            Phase::Contract => &self.contract,
+        }
+    }
+
+    /// The release's syncs, with the step that installs each.
+    pub fn syncs(&self) -> impl Iterator<Item = (&FileStep, Sync)> {
+        self.expand.iter().filter_map(|step| match &step.step {
+            Step::Sync(sync) => Some((step, sync.resolve())),
+            _ => None,
+        })
+    }
+}
+
+impl Project {
+    /// Reads the project in a folder.
+    pub fn load(root: &Path) -> Result<Self, Diagnostics> {
+        let mut loader = Loader { root: root.to_owned(), errors: Vec::new() };
+        let project = loader.project();
+        match project {
+            Some(project) if loader.errors.is_empty() => Ok(project),
+            _ => Err(Diagnostics(loader.errors)),
+        }
+    }
+
+    /// The baseline's files for a database, by version.
+    pub fn baseline(&self, kind: Kind) -> &[BaselineFile] {
+        self.baseline.get(&Some(kind)).or_else(|| self.baseline.get(&None)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The release of this name, with its place in the train.
+    pub fn release(&self, name: &str) -> Option<(usize, &Release)> {
+        self.releases.iter().enumerate().find(|(_, release)| release.name == name)
+    }
+
+    /// The releases' names, oldest first.
+    pub fn train(&self) -> Vec<&str> {
+        self.releases.iter().map(|release| release.name.as_str()).collect()
+    }
+}
+
+/// Collects errors while it reads.
+struct Loader {
+    root: PathBuf,
+    errors: Vec<Diagnostic>,
+}
+
+impl Loader {
+    fn read(&mut self, path: &str) -> Option<Arc<Source>> {
+        match fs::read(self.root.join(path)) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => {
+                    // A byte order mark is no part of the text, and every other line end is as good as this one.
+                    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
+                    Some(Arc::new(Source { path: path.to_owned(), text }))
+                }
+                Err(error) => {
+                    let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+                        .iter()
+                        .filter(|byte| **byte == b'\n')
+                        .count()
+                        + 1;
+                    self.errors.push(Diagnostic::of_path(path, format!("line {line} is not UTF-8 text")));
+                    None
+                }
+            },
+            Err(error) => {
+                self.errors.push(Diagnostic::of_path(path, format!("failed to read the file: {error}")));
+                None
+            }
+        }
+    }
+
+    /// The entries of a folder by name, hidden ones left out; empty where the folder is not there.
+    fn entries(&mut self, path: &str) -> Vec<(String, bool)> {
+        let folder = self.root.join(path);
+        let listed = match fs::read_dir(&folder) {
+            Ok(listed) => listed,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.errors.push(Diagnostic::of_path(path, format!("failed to list the folder: {error}")));
+                return Vec::new();
+            }
+        };
+        let mut names: Vec<(String, bool)> = listed
+            .filter_map(Result::ok)
+            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().is_dir()))
+            .filter(|(name, _)| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn project(&mut self) -> Option<Project> {
+        if !self.root.join(MANIFEST).exists() {
+            let folder = self.root.display().to_string();
+            self.errors.push(
+                Diagnostic::of_path(MANIFEST, format!("there is no {MANIFEST} in {folder}"))
+                    .help("run concertina in the project's folder, or name it with --project DIR"),
+            );
+            return None;
+        }
+        let source = self.read(MANIFEST)?;
+        let document = match document::Document::parse(&source) {
+            Ok(document) => document,
+            Err(error) => {
+                self.errors.push(error);
+                return None;
+            }
+        };
+        let manifest = match Manifest::read(&document) {
+            Ok(manifest) => manifest,
+            Err(errors) => {
+                self.errors.extend(errors);
+                return None;
+            }
+        };
+        let baseline = self.baseline();
+        let folders = self.release_folders();
+        let train = match &manifest.releases {
+            Some(train) => train.clone(),
+            None => natural_order(folders.keys().cloned().collect()),
+        };
+        for (folder, phases) in &folders {
+            if !train.contains(folder) {
+                let near = crate::dialect::expression::nearest(folder, train.iter().map(String::as_str));
+                let help = near.map_or_else(
+                    || format!("add it to `releases:` in {MANIFEST}, in its place, oldest first"),
+                    |near| format!("add it to `releases:` in {MANIFEST}, or rename the folder to `{near}`"),
+                );
+                for phase in phases {
+                    self.errors.push(
+                        Diagnostic::of_path(
+                            format!("{}/{folder}", phase.folder()),
+                            format!("the release `{folder}` is not in the train ({})", train.join(", ")),
+                        )
+                        .help(&help),
+                    );
+                }
+            }
+        }
+        let mut releases = Vec::new();
+        for name in &train {
+            releases.push(self.release(name));
+        }
+        self.syncs(&releases);
+        Some(Project { root: self.root.clone(), manifest, releases, baseline })
+    }
+
+    fn release_folders(&mut self) -> BTreeMap<String, Vec<Phase>> {
+        let mut folders: BTreeMap<String, Vec<Phase>> = BTreeMap::new();
+        for phase in Phase::ALL {
+            for (name, is_folder) in self.entries(phase.folder()) {
+                if is_folder {
+                    folders.entry(name).or_default().push(phase);
+                } else {
+                    self.errors.push(Diagnostic::of_path(
+                        format!("{}/{name}", phase.folder()),
+                        format!("a change file belongs in a release's folder: {}/<release>/{name}", phase.folder()),
+                    ));
+                }
+            }
+        }
+        folders
+    }
+
+    /// Checks what holds between the syncs of the whole train.
+    fn syncs(&mut self, releases: &[Release]) {
+        let mut names: Vec<(String, String)> = Vec::new();
+        for release in releases {
+            let mut columns: Vec<(String, String, String)> = Vec::new();
+            for (step, sync) in release.syncs() {
+                if let Some((_, other)) = names.iter().find(|(name, _)| *name == sync.name) {
+                    let message = format!("the sync `{}` is defined in {other} already", sync.name);
+                    self.errors.push(step.origin.narrowed(&sync.name).diagnostic(message));
+                }
+                names.push((sync.name.clone(), step.origin.source.path.clone()));
+                for (column, _) in sync.forward.iter().chain(&sync.backward) {
+                    let taken = columns.iter().find(|(table, name, _)| *table == sync.table && name == column);
+                    if let Some((_, _, other)) = taken {
+                        let message = format!("column `{column}` belongs to the sync `{other}` already");
+                        self.errors.push(step.origin.narrowed(column).diagnostic(message));
+                    }
+                    columns.push((sync.table.clone(), column.clone(), sync.name.clone()));
+                }
+            }
+        }
+    }
+}
+
+/// Sorts as people do: `v2` before `v10`.
+fn natural_order(mut names: Vec<String>) -> Vec<String> {
+    fn key(name: &str) -> Vec<(u8, u64, String)> {
+        let mut parts = Vec::new();
+        let mut rest = name;
+        while let Some(first) = rest.chars().next() {
+            let digits = first.is_ascii_digit();
+            let end = rest.find(|character: char| character.is_ascii_digit() != digits).unwrap_or(rest.len());
+            let (part, after) = rest.split_at(end);
+            parts.push(match part.parse::<u64>() {
+                Ok(number) if digits => (0, number, String::new()),
+                _ => (1, 0, part.to_lowercase()),
+            });
+            rest = after;
+        }
+        parts
+    }
+    names.sort_by_cached_key(|name| (key(name), name.clone()));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::natural_order;
+
+    #[test]
+    fn natural_order_counts() {
+        let names = ["v10", "v2", "2024.1", "2023.2", "v1"].map(str::to_owned).to_vec();
+        assert_eq!(natural_order(names), ["2023.2", "2024.1", "v1", "v2", "v10"]);
+    }
+}

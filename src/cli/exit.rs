@@ -1,0 +1,35 @@
+//! Exit codes: design.md, section 3, and one match from errors to them.
+
+use crate::engine::EngineError;
+use crate::store::StoreError;
+
+pub(super) const DONE: u8 = 0;
+pub(super) const ERROR: u8 = 1;
+pub(super) const USAGE: u8 = 2;
+pub(super) const EXPAND_NEEDED: u8 = 3;
+pub(super) const MIGRATE_NEEDED: u8 = 4;
+pub(super) const CONTRACT_NEEDED: u8 = 5;
+pub(super) const REFUSED: u8 = 6;
+pub(super) const HELD: u8 = 7;
+pub(super) const DRIFT: u8 = 8;
+pub(super) const PERSON: u8 = 9;
+
+/// The code for an error; `signal` is the one that interrupted, if one did.
+pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
+    match error {
+        EngineError::Project(_)
+        | EngineError::Db(_)
+        | EngineError::Step { .. }
+        | EngineError::StepCheck { .. }
+        | EngineError::Backfill { .. }
+        | EngineError::Store(StoreError::Db(_) | StoreError::Refinery(_)) => ERROR,
+        EngineError::Usage(_) => USAGE,
+        EngineError::Refused(_)
+        | EngineError::BaselineDiffers(_)
+        | EngineError::Store(StoreError::NewerState { .. }) => REFUSED,
+        EngineError::Store(StoreError::Held(_) | StoreError::Lost) => HELD,
+        EngineError::Drift(_) | EngineError::MissingTriggers(_) => DRIFT,
+        EngineError::NeedsPerson { .. } => PERSON,
+        EngineError::Interrupted => 128 + signal,
+    }
+}

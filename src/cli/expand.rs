@@ -1,0 +1,23 @@
+//! `concertina expand`
+
+use super::migrate::print_outcome;
+use super::{Failure, Shell, exit};
+use crate::engine::{PhaseOptions, run_phase};
+use crate::step::Phase;
+
+/// Run the expand phase: additive schema changes and syncs, while the old release runs
+#[derive(Debug, clap::Args)]
+pub(super) struct Expand {
+    /// The release; left out, the open one, or else the next
+    #[arg(long)]
+    release: Option<String>,
+}
+
+impl Expand {
+    pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
+        let options = PhaseOptions { release: self.release, ..PhaseOptions::default() };
+        let outcome = run_phase(&shell.project, &shell.target, Phase::Expand, &options, &shell.talk).await?;
+        print_outcome(shell, &outcome)?;
+        Ok(exit::DONE)
+    }
+}

@@ -1,0 +1,163 @@
+//! An error as people and programs read it: what was tried, on what, and what to do next.
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde_json::json;
+
+use super::{exit, output, talk};
+use crate::catalog::Diagnostic;
+use crate::db::{Class, DbError};
+use crate::engine::EngineError;
+use crate::plan::{Drift, DriftKind};
+use crate::store::StoreError;
+
+/// A failed command.
+#[derive(Debug)]
+pub(super) struct Failure {
+    error: anyhow::Error,
+    code: u8,
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let code = exit::code(&error, talk::signal());
+        Self { error: error.into(), code }
+    }
+}
+
+impl Failure {
+    pub(super) fn usage(message: String) -> Self {
+        Self::from(EngineError::Usage(message))
+    }
+
+    pub(super) fn unexpected(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { error: anyhow::Error::new(error), code: exit::ERROR }
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        self.code
+    }
+
+    pub(super) fn print(&self, as_json: bool) {
+        let engine = self.error.downcast_ref::<EngineError>();
+        if let Some(EngineError::Project(diagnostics)) = engine {
+            for diagnostic in &diagnostics.0 {
+                output::talk(&render(diagnostic));
+            }
+        }
+        if let Some(EngineError::Step { place, .. } | EngineError::StepCheck { place, .. }) = engine {
+            output::talk(&render(place));
+        }
+        output::talk(&format!("error: {:#}", self.error));
+        for line in engine.map(details).unwrap_or_default() {
+            output::talk(&line);
+        }
+        let hint = engine.and_then(hint);
+        if let Some(hint) = &hint {
+            output::talk(&format!("hint: {hint}"));
+        }
+        if as_json {
+            let places: Vec<_> = match engine {
+                Some(EngineError::Project(diagnostics)) => diagnostics.0.iter().map(ToString::to_string).collect(),
+                Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
+                _ => Vec::new(),
+            };
+            let document = json!({
+                "error": { "message": format!("{:#}", self.error), "hint": hint, "details": places, "code": self.code }
+            });
+            output::line(&format!("{document:#}"));
+        }
+    }
+}
+
+/// A diagnostic with its source line, the place underlined.
+fn render(diagnostic: &Diagnostic) -> String {
+    let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+    let mut report = match &diagnostic.origin {
+        Some(origin) if !origin.source.text.is_empty() => {
+            // A span over several lines is cut to its first: that is the line to look at.
+            let text = &origin.source.text;
+            let first = text[origin.span.clone()].find('\n').map_or(origin.span.end, |at| origin.span.start + at);
+            let span = origin.span.start..first.max(origin.span.start);
+            title.element(
+                Snippet::source(text).path(origin.source.path.as_str()).annotation(AnnotationKind::Primary.span(span)),
+            )
+        }
+        _ => title.element(Level::NOTE.message(format!("in {}", diagnostic.path))),
+    };
+    if let Some(help) = &diagnostic.help {
+        report = report.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if output::talk_has_colour() { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[report])
+}
+
+fn details(error: &EngineError) -> Vec<String> {
+    match error {
+        EngineError::Drift(drifts) => drifts.iter().flat_map(difference).collect(),
+        EngineError::BaselineDiffers(differences) => differences.iter().map(|line| format!("  {line}")).collect(),
+        EngineError::NeedsPerson { sql, .. } => sql.iter().map(|line| format!("  {line}")).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn difference(drift: &Drift) -> Vec<String> {
+    let mut lines = vec![format!("  {}", drift.words())];
+    if let DriftKind::Changed { applied: Some(applied), file: Some(file) } = &drift.kind {
+        let diff = similar::TextDiff::from_lines(applied.as_str(), file.as_str());
+        let text = diff.unified_diff().context_radius(2).header("applied", "file").to_string();
+        lines.extend(text.lines().map(|line| format!("    {line}")));
+    }
+    lines
+}
+
+fn hint(error: &EngineError) -> Option<String> {
+    Some(match error {
+        EngineError::Refused(refused) => refused.remedy.clone(),
+        EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
+        EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
+        EngineError::Step { source, .. } => {
+            return Some(database_hint(source).unwrap_or_else(|| {
+                "nothing of the step is in force; correct the file or the database, and run the same command again".to_owned()
+            }));
+        }
+        EngineError::StepCheck { .. } => "the step was rolled back; correct the rows and run the same command again".to_owned(),
+        EngineError::Project(_) => "nothing was changed".to_owned(),
+        EngineError::Store(StoreError::Held(_)) => "wait for it, or look at it with concertina status".to_owned(),
+        EngineError::Store(StoreError::Lost) => "run the same command again once the other runner is done".to_owned(),
+        EngineError::Store(StoreError::NewerState { .. } | StoreError::Refinery(_)) => return None,
+        EngineError::Drift(drifts) => {
+            let changed = drifts.iter().find(|drift| matches!(drift.kind, DriftKind::Changed { .. }));
+            match changed {
+                Some(drift) => {
+                    let file = drift.subject.split(':').next().unwrap_or_default();
+                    format!("restore what was applied, or say that the new text is as good: concertina resolve {file} --accept")
+                }
+                None => "restore the files as they were applied; put a new change into a later release".to_owned(),
+            }
+        }
+        EngineError::MissingTriggers(_) => {
+            "writes of old and new nodes are not kept in step; find out who dropped them before anything else".to_owned()
+        }
+        EngineError::NeedsPerson { id, .. } => format!(
+            "look whether it took effect, then say so: concertina resolve {id} --applied, or concertina resolve {id} --not-applied"
+        ),
+        EngineError::BaselineDiffers(_) => {
+            "name the version that the database is at, or bring the database to it; nothing was recorded".to_owned()
+        }
+        EngineError::Backfill { .. } => "what is done is saved; run concertina migrate again to go on".to_owned(),
+        EngineError::Usage(_) | EngineError::Interrupted => return None,
+    })
+}
+
+fn database_hint(error: &DbError) -> Option<String> {
+    match error.class() {
+        Class::LockTimeout => Some("somebody holds a lock on it; end that transaction, or run the same command again later".to_owned()),
+        Class::Denied => Some("the role lacks a privilege; grant it to the role in the URL, and run the same command again".to_owned()),
+        Class::Disconnected => Some("the connection was lost; state is saved, run the same command again".to_owned()),
+        Class::Conflict => Some("run the same command again".to_owned()),
+        Class::AlgorithmRefused => Some(
+            "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill".to_owned(),
+        ),
+        Class::Other => None,
+    }
+}

@@ -1,0 +1,67 @@
+//! `concertina migrate`
+
+use serde::Serialize;
+
+use super::{Failure, Shell, exit};
+use crate::engine::{Next, Outcome, PhaseOptions, run_phase};
+use crate::step::Phase;
+
+/// Run the migrate phase: backfills, in batches, while both releases write
+#[derive(Debug, clap::Args)]
+pub(super) struct Migrate {
+    /// The release; left out, the open one
+    #[arg(long)]
+    release: Option<String>,
+    /// Stop, with exit code 4, once this many rows were changed
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows: Option<u64>,
+}
+
+impl Migrate {
+    pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
+        let options = PhaseOptions { release: self.release, max_rows: self.max_rows, ..PhaseOptions::default() };
+        let outcome = run_phase(&shell.project, &shell.target, Phase::Migrate, &options, &shell.talk).await?;
+        print_outcome(shell, &outcome)?;
+        Ok(if outcome.limited { exit::MIGRATE_NEEDED } else { exit::DONE })
+    }
+}
+
+#[derive(Serialize)]
+struct Result_<'a> {
+    done: &'a [String],
+    limited: bool,
+    caution: Option<&'a str>,
+    next: Next,
+}
+
+/// Prints how a phase command ended.
+pub(super) fn print_outcome(shell: &Shell, outcome: &Outcome) -> Result<(), Failure> {
+    let next = Next::of(&outcome.need, &shell.project);
+    let result =
+        Result_ { done: &outcome.done, limited: outcome.limited, caution: outcome.caution.as_deref(), next };
+    shell.print(&result, |result| {
+        let mut text = String::new();
+        for done in result.done {
+            text.push_str(&format!("done: {done}\n"));
+        }
+        if result.limited {
+            text.push_str("stopped at the limit; state is saved\n");
+        } else if result.done.is_empty() {
+            text.push_str("nothing to do\n");
+        }
+        if let Some(caution) = result.caution {
+            text.push_str(&format!("note: {caution}\n"));
+        }
+        text.push_str(&next_line(&result.next));
+        text
+    })
+}
+
+/// What to do next, on one line.
+pub(super) fn next_line(next: &Next) -> String {
+    match (&next.command, &next.release) {
+        (Some(command), Some(release)) => format!("next: {command} ({release})"),
+        (Some(command), None) => format!("next: {command}"),
+        (None, _) => "next: nothing; the database is at the newest release".to_owned(),
+    }
+}

@@ -1,0 +1,155 @@
+//! The command line: the only room that prints, or knows an exit code. One file a command; the doc comment of its
+//! arguments is its help.
+//!
+//! Results go to stdout, talk goes to stderr.
+
+mod baseline;
+mod check;
+mod contract;
+mod exit;
+mod expand;
+mod failure;
+mod migrate;
+mod output;
+mod plan;
+mod resolve;
+mod status;
+mod talk;
+mod upgrade;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::catalog::{MANIFEST, Project};
+use crate::db::Target;
+use crate::engine::EngineError;
+use crate::plan::Gate;
+use failure::Failure;
+use talk::Talk;
+
+/// Zero-downtime database migrations: expand, migrate, contract
+///
+/// Exit codes: 0 done, nothing to do, or yes; 1 error; 2 usage; 3 expand needed; 4 migrate needed; 5 contract needed;
+/// 6 refused; 7 another runner holds the lease; 8 drift; 9 a person must decide; 130 or 143 interrupted, run again.
+#[derive(Debug, Parser)]
+#[command(name = "concertina", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Global {
+    /// The project's folder
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    project: PathBuf,
+    /// The database: postgres://…, mysql://… or sqlite://FILE; wins over the manifest
+    #[arg(long, global = true, env = "CONCERTINA_DATABASE", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// How results are printed
+    #[arg(long, global = true, default_value = "text")]
+    output: Format,
+    /// How progress and logs are printed
+    #[arg(long, global = true, default_value = "text")]
+    log_format: Format,
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Upgrade(upgrade::Upgrade),
+    Expand(expand::Expand),
+    Migrate(migrate::Migrate),
+    Contract(contract::Contract),
+    Baseline(baseline::Baseline),
+    Check(check::Check),
+    Status(status::Status),
+    Plan(plan::Plan),
+    Resolve(resolve::Resolve),
+}
+
+/// What every command works with.
+struct Shell {
+    global: Global,
+    project: Project,
+    target: Target,
+    talk: Talk,
+}
+
+impl Cli {
+    /// Runs the command and returns its exit code.
+    pub async fn run(self) -> u8 {
+        let global = self.global.clone();
+        talk::start_logs(global.log_format == Format::Json);
+        match self.carry_out().await {
+            Ok(code) => code,
+            Err(failure) => {
+                failure.print(global.output == Format::Json);
+                failure.code()
+            }
+        }
+    }
+
+    async fn carry_out(self) -> Result<u8, Failure> {
+        let shell = Shell::open(self.global)?;
+        match self.command {
+            Command::Upgrade(command) => command.run(&shell).await,
+            Command::Expand(command) => command.run(&shell).await,
+            Command::Migrate(command) => command.run(&shell).await,
+            Command::Contract(command) => command.run(&shell).await,
+            Command::Baseline(command) => command.run(&shell).await,
+            Command::Check(command) => command.run(&shell).await,
+            Command::Status(command) => command.run(&shell).await,
+            Command::Plan(command) => command.run(&shell).await,
+            Command::Resolve(command) => command.run(&shell).await,
+        }
+    }
+}
+
+impl Shell {
+    fn open(global: Global) -> Result<Self, Failure> {
+        let project = Project::load(&global.project).map_err(EngineError::from)?;
+        let target = match (&global.database, &project.manifest.database) {
+            (Some(url), _) => Target::parse(url, Path::new("")),
+            (None, Some(url)) => Target::parse(url, &global.project),
+            (None, None) => {
+                return Err(Failure::usage(format!("no database: give --database URL, or `database:` in {MANIFEST}")));
+            }
+        };
+        let target = target.map_err(EngineError::from)?;
+        let talk = Talk::new(global.quiet, global.log_format == Format::Json);
+        Ok(Self { global, project, target, talk })
+    }
+
+    /// Prints a result: as JSON, or as the text that is made of it.
+    fn print<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+        self.talk.finish();
+        match self.global.output {
+            Format::Json => output::line(&serde_json::to_string_pretty(result).map_err(Failure::unexpected)?),
+            Format::Text => output::line(&text(result)),
+        }
+        Ok(())
+    }
+}
+
+/// Reads the word of a gate that may be overridden.
+fn gate(word: &str) -> Result<Gate, String> {
+    [Gate::Quiet, Gate::Verified]
+        .into_iter()
+        .find(|gate| gate.word() == word)
+        .ok_or_else(|| "expected `quiet` or `verified`".to_owned())
+}

@@ -1,0 +1,26 @@
+//! The two streams.
+
+use std::io::{IsTerminal, Write};
+
+/// Prints a result.
+pub(super) fn line(text: &str) {
+    let mut stream = std::io::stdout().lock();
+    // A reader that went away (`| head`) is no error of ours.
+    let _ = writeln!(stream, "{}", text.trim_end());
+}
+
+/// Says something that is no result.
+pub(super) fn talk(text: &str) {
+    let mut stream = std::io::stderr().lock();
+    let _ = writeln!(stream, "{text}");
+}
+
+/// Whether talk goes to a terminal.
+pub(super) fn talk_is_watched() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Whether talk may be coloured.
+pub(super) fn talk_has_colour() -> bool {
+    talk_is_watched() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,86 @@
+//! `concertina status`
+
+use super::migrate::next_line;
+use super::{Failure, Shell, exit};
+use crate::engine::{ReleaseStatus, Status as Report, status};
+use crate::plan::ReleaseState;
+
+/// Show where everything stands, and what to do next
+#[derive(Debug, clap::Args)]
+pub(super) struct Status {}
+
+impl Status {
+    pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
+        let report = status(&shell.project, &shell.target, &shell.talk).await?;
+        shell.print(&report, text)?;
+        Ok(exit::DONE)
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = format!("database  {} ({})\n", report.database, report.server);
+    let current = report.current_release.as_deref().unwrap_or("none");
+    text.push_str(&format!("release   {current}\n"));
+    text.push_str(&format!("runner    {}\n", report.runner.as_deref().unwrap_or("none")));
+    if report.baseline.pending.is_empty() {
+        text.push_str(&format!("baseline  applied ({})\n", report.baseline.applied.join(", ")));
+    } else {
+        text.push_str(&format!("baseline  pending: {}\n", report.baseline.pending.join(", ")));
+    }
+    text.push('\n');
+    let width = report.releases.iter().map(|release| release.name.chars().count()).max().unwrap_or(0);
+    for release in &report.releases {
+        text.push_str(&format!("{:width$}  {}\n", release.name, release.state.words()));
+        let busy = !matches!(
+            release.state,
+            ReleaseState::Unchanged | ReleaseState::Pending | ReleaseState::Contracted
+        );
+        if busy {
+            text.push_str(&details(release, report.now));
+        }
+    }
+    text.push('\n');
+    for drift in &report.drift {
+        text.push_str(&format!("drift: {drift}\n"));
+    }
+    text.push_str(&next_line(&report.next));
+    text
+}
+
+fn details(release: &ReleaseStatus, now: i64) -> String {
+    let mut text = String::new();
+    for step in &release.steps {
+        let took = step.duration_ms.map_or_else(String::new, |took| format!(" ({took} ms)"));
+        text.push_str(&format!("  {:8} {}{took}\n", step.state, step.summary));
+        if let Some(failure) = &step.failure {
+            text.push_str(&format!("           {failure}\n"));
+        }
+    }
+    for backfill in &release.backfills {
+        let of = backfill.rows_estimated.map_or_else(String::new, |rows| format!(" of about {rows}"));
+        text.push_str(&format!(
+            "  {:8} backfill {}: {} rows changed, {}{of} walked\n",
+            backfill.state, backfill.table, backfill.rows_changed, backfill.rows_walked
+        ));
+    }
+    for sync in &release.syncs {
+        text.push_str(&format!(
+            "  sync     {} on {}: last old write {}, last new write {}\n",
+            sync.name,
+            sync.table,
+            ago(sync.last_old_write, now),
+            ago(sync.last_new_write, now)
+        ));
+    }
+    text
+}
+
+fn ago(time: Option<i64>, now: i64) -> String {
+    let Some(time) = time else { return "never".to_owned() };
+    let seconds = (now - time).max(0) / 1_000;
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7_200 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3_600),
+    }
+}

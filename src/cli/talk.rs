@@ -1,0 +1,187 @@
+//! Tells on stderr what the engine does: lines, a bar on a terminal, JSON lines for collectors; and hears the signals.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::output;
+use crate::engine::{Event, Observer};
+
+/// The signal that asked us to stop: 2 for SIGINT, 15 for SIGTERM, 0 for none.
+static SIGNAL: AtomicU8 = AtomicU8::new(0);
+
+/// The signal that asked us to stop.
+pub(super) fn signal() -> u8 {
+    SIGNAL.load(Ordering::Relaxed)
+}
+
+/// Sends the program's own logs to stderr, at the level of `CONCERTINA_LOG`.
+pub(super) fn start_logs(as_json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CONCERTINA_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if as_json { builder.json().try_init() } else { builder.try_init() };
+    if let Err(error) = started {
+        output::talk(&format!("warning: logs are off: {error}"));
+    }
+}
+
+/// The engine's observer.
+pub(super) struct Talk {
+    quiet: bool,
+    as_json: bool,
+    bar: Mutex<Option<ProgressBar>>,
+    said: Mutex<Instant>,
+}
+
+impl Talk {
+    pub(super) fn new(quiet: bool, as_json: bool) -> Self {
+        tokio::spawn(listen());
+        Self { quiet, as_json, bar: Mutex::new(None), said: Mutex::new(Instant::now()) }
+    }
+
+    /// Takes the bar away.
+    pub(super) fn finish(&self) {
+        if let Some(bar) = self.bar.lock().ok().and_then(|mut bar| bar.take()) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn start_bar(&self, id: &str, estimate: Option<u64>, walked: u64) {
+        if !output::talk_is_watched() {
+            return;
+        }
+        let bar = match estimate {
+            Some(rows) => ProgressBar::new(rows.max(walked)).with_style(style(
+                "{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
+            )),
+            None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {per_sec}")),
+        };
+        bar.set_message(id.to_owned());
+        bar.set_position(walked);
+        bar.reset_eta();
+        if let Ok(mut shown) = self.bar.lock() {
+            *shown = Some(bar);
+        }
+    }
+
+    fn say(&self, line: &str) {
+        let bar = self.bar.lock().ok().and_then(|bar| bar.clone());
+        match bar {
+            Some(bar) => bar.suspend(|| output::talk(line)),
+            None => output::talk(line),
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The first signal asks the engine to stop at the next safe place; the second is not waited for.
+async fn listen() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return;
+    };
+    loop {
+        let number = tokio::select! {
+            _ = interrupt.recv() => 2,
+            _ = terminate.recv() => 15,
+        };
+        if SIGNAL.swap(number, Ordering::Relaxed) != 0 {
+            std::process::exit(128 + i32::from(number));
+        }
+        output::talk("stopping at the next safe place; once more to stop at once");
+    }
+}
+
+fn seconds(took: Duration) -> String {
+    if took < Duration::from_secs(1) { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+}
+
+impl Observer for Talk {
+    fn interrupted(&self) -> bool {
+        signal() != 0
+    }
+
+    fn event(&self, event: Event) {
+        match &event {
+            Event::BackfillStarted { id, estimate, walked } => self.start_bar(id, *estimate, *walked),
+            Event::Batch { walked, .. } => {
+                if let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) {
+                    bar.set_length(bar.length().unwrap_or(0).max(*walked));
+                    bar.set_position(*walked);
+                    return;
+                }
+                // Without a terminal, a line every ten seconds is enough.
+                let Ok(mut said) = self.said.lock() else { return };
+                if !self.as_json && said.elapsed() < Duration::from_secs(10) {
+                    return;
+                }
+                *said = Instant::now();
+            }
+            Event::BackfillStopped { .. } => self.finish(),
+            _ => {}
+        }
+        if self.quiet {
+            return;
+        }
+        if self.as_json {
+            output::talk(&as_json(&event).to_string());
+        } else if let Some(line) = in_words(&event) {
+            self.say(&line);
+        }
+    }
+}
+
+fn in_words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Baseline { label, took } => format!("  baseline {label} ({})", seconds(*took)),
+        Event::PhaseStarted { release, phase } => format!("{phase} {release}"),
+        Event::PhaseDone { release, phase, took } => format!("{phase} {release} is done ({})", seconds(*took)),
+        Event::StepStarted { .. } => return None,
+        Event::StepDone { summary, took: Some(took) } => format!("  {summary} ({})", seconds(*took)),
+        Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
+        Event::Waiting { what, reason } => format!("  waiting to {what}: {reason}"),
+        Event::BackfillStarted { id, walked, .. } if *walked > 0 => format!("  backfill {id} goes on behind {walked} rows"),
+        Event::BackfillStarted { id, .. } => format!("  backfill {id}"),
+        Event::Batch { id, walked, changed, .. } => format!("  backfill {id}: {walked} rows walked, {changed} changed"),
+        Event::BackfillStopped { id, changed, done: true } => format!("  backfill {id} is done: {changed} rows changed"),
+        Event::BackfillStopped { id, changed, done: false } => {
+            format!("  backfill {id} stops at its limit: {changed} rows changed so far")
+        }
+        Event::Verified { subject } => format!("  verified {subject}"),
+        Event::Forced { gate, reason } => format!("  the gate `{gate}` is forced: {reason}"),
+    })
+}
+
+fn as_json(event: &Event) -> serde_json::Value {
+    let milliseconds = |took: &Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match event {
+        Event::Baseline { label, took } => json!({ "event": "baseline", "file": label, "duration_ms": milliseconds(took) }),
+        Event::PhaseStarted { release, phase } => json!({ "event": "phase_started", "release": release, "phase": phase }),
+        Event::PhaseDone { release, phase, took } => {
+            json!({ "event": "phase_done", "release": release, "phase": phase, "duration_ms": milliseconds(took) })
+        }
+        Event::StepStarted { summary } => json!({ "event": "step_started", "step": summary }),
+        Event::StepDone { summary, took } => {
+            json!({ "event": "step_done", "step": summary, "duration_ms": took.as_ref().map(milliseconds) })
+        }
+        Event::Waiting { what, reason } => json!({ "event": "waiting", "what": what, "reason": reason }),
+        Event::BackfillStarted { id, estimate, walked } => {
+            json!({ "event": "backfill_started", "backfill": id, "rows_estimated": estimate, "rows_walked": walked })
+        }
+        Event::Batch { id, walked, changed, next_size } => json!({
+            "event": "batch", "backfill": id, "rows_walked": walked, "rows_changed": changed, "next_batch_rows": next_size
+        }),
+        Event::BackfillStopped { id, changed, done } => {
+            json!({ "event": "backfill_stopped", "backfill": id, "rows_changed": changed, "done": done })
+        }
+        Event::Verified { subject } => json!({ "event": "verified", "subject": subject }),
+        Event::Forced { gate, reason } => json!({ "event": "forced", "gate": gate, "reason": reason }),
+    }
+}

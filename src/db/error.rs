@@ -1,0 +1,122 @@
+//! What a database answered when it did not do as asked.
+
+use sqlx::mysql::MySqlDatabaseError;
+
+use super::Target;
+
+/// An error of a session; its message never holds a password.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The URL is none.
+    #[error("read the database URL: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No session.
+    #[error("connect to {target}: {reason}")]
+    Connect {
+        /// Where, without the password.
+        target: String,
+        /// What happened.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A statement failed.
+    #[error("run `{sql}`: {message}")]
+    Query {
+        /// The statement's first words.
+        sql: String,
+        /// The database's message.
+        message: String,
+        /// The database's code.
+        code: Option<String>,
+        /// What kind of failure it is.
+        class: Class,
+    },
+}
+
+/// What to do about a failed statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// A lock was not to be had in the time given; try again.
+    LockTimeout,
+    /// A deadlock or serialization failure; the transaction is gone, try it again.
+    Conflict,
+    /// The server will not do this by the ALGORITHM or LOCK that was named.
+    AlgorithmRefused,
+    /// The session is gone.
+    Disconnected,
+    /// A privilege is missing.
+    Denied,
+    /// Anything else: trying again will not help.
+    Other,
+}
+
+impl DbError {
+    /// What kind of failure it is.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Query { class, .. } => *class,
+            Self::Connect { .. } => Class::Disconnected,
+            Self::Url { .. } => Class::Other,
+        }
+    }
+
+    pub(super) fn connect(target: &Target, error: &sqlx::Error) -> Self {
+        let (reason, code) = describe(error);
+        let hint = match (error, code.as_deref()) {
+            (_, Some("28P01" | "28000" | "1045" | "1698")) => {
+                "check the user name and the password in the URL or in DATABASE_URL"
+            }
+            (_, Some("3D000" | "1049" | "1044")) => "create the database first, or correct its name in the URL",
+            (sqlx::Error::Io(_), _) => "check that the server runs, and the host and port in the URL",
+            (_, Some("14")) => "check the path; `concertina upgrade` creates a SQLite database that is not there",
+            _ => "check the URL given with --database, in DATABASE_URL or in concertina.yaml",
+        };
+        Self::Connect { target: target.to_string(), reason, hint }
+    }
+
+    pub(super) fn query(sql: &str, error: &sqlx::Error) -> Self {
+        let (message, code) = describe(error);
+        let class = classify(error, code.as_deref(), &message);
+        let first: String = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut sql: String = first.chars().take(160).collect();
+        if sql.len() < first.len() {
+            sql.push('…');
+        }
+        Self::Query { sql, message, code, class }
+    }
+}
+
+fn describe(error: &sqlx::Error) -> (String, Option<String>) {
+    match error {
+        sqlx::Error::Database(database) => {
+            let code = match database.try_downcast_ref::<MySqlDatabaseError>() {
+                Some(mysql) => Some(mysql.number().to_string()),
+                None => database.code().map(std::borrow::Cow::into_owned),
+            };
+            (database.message().to_owned(), code)
+        }
+        sqlx::Error::Io(error) => (error.to_string(), None),
+        other => (other.to_string(), None),
+    }
+}
+
+fn classify(error: &sqlx::Error, code: Option<&str>, message: &str) -> Class {
+    if matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) {
+        return Class::Disconnected;
+    }
+    match code {
+        // PostgreSQL's SQLSTATE is five characters, MySQL's number four, SQLite's code at most three.
+        Some("55P03" | "1205" | "5" | "6" | "261" | "517") => Class::LockTimeout,
+        Some("40001" | "40P01" | "1213") => Class::Conflict,
+        Some("1845" | "1846") => Class::AlgorithmRefused,
+        Some("57P01" | "57P02" | "57P03" | "1927" | "1053") => Class::Disconnected,
+        Some("42501" | "1142" | "1044" | "1227" | "1419" | "1370") => Class::Denied,
+        // MariaDB reports a lock that NOWAIT did not get under the number of a plain timeout, older versions in words alone.
+        _ if message.contains("Lock wait timeout exceeded") => Class::LockTimeout,
+        _ => Class::Other,
+    }
+}

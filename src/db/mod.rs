@@ -1,0 +1,268 @@
+//! The only room that names sqlx: one enum over the three drivers, values in and out, transactions, failpoints.
+//!
+//! Three traps of the drivers shape it. No statement is cached, because a cached `SELECT` breaks after DDL (on SQLite
+//! silently). DDL goes unprepared. And an open transaction is always rolled back by a statement: dropping a future stops
+//! nothing at the server, and a dropped transaction holds its locks until the connection is used again.
+
+mod error;
+pub mod failpoint;
+mod target;
+mod value;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
+
+pub use error::{Class, DbError};
+pub use target::Target;
+pub use value::{Row, Value};
+
+use crate::dialect::{self, Dialect, Inspection, InspectionRows, Kind, Patience, Schema, Server, TableRow};
+
+/// One session with a database.
+#[derive(Debug)]
+pub struct Connection {
+    driver: Driver,
+    dialect: Arc<dyn Dialect>,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Driver {
+    Postgres(Box<PgConnection>),
+    MySql(Box<MySqlConnection>),
+    Sqlite(Box<SqliteConnection>),
+}
+
+/// Runs the same expression on whichever driver it is.
+macro_rules! on_driver {
+    ($driver:expr, $connection:ident => $work:expr) => {
+        match $driver {
+            Driver::Postgres($connection) => $work,
+            Driver::MySql($connection) => $work,
+            Driver::Sqlite($connection) => $work,
+        }
+    };
+}
+
+/// Binds values to a query of one driver, each in the form that the driver knows.
+macro_rules! bound {
+    ($sql:expr, $values:expr) => {{
+        let mut query = sqlx::query(AssertSqlSafe($sql.to_owned())).persistent(false);
+        for value in $values {
+            query = match value {
+                Value::Null => query.bind(None::<String>),
+                Value::Integer(number) => query.bind(*number),
+                Value::Real(number) => query.bind(*number),
+                Value::Text(text) => query.bind(text.clone()),
+                Value::Bytes(bytes) => query.bind(bytes.clone()),
+            };
+        }
+        query
+    }};
+}
+
+impl Connection {
+    /// Connects; `create` makes a SQLite file that is not there.
+    pub async fn open(target: &Target, create: bool) -> Result<Self, DbError> {
+        let failed = |error: sqlx::Error| DbError::connect(target, &error);
+        let (driver, version) = match target.kind() {
+            Kind::Postgres => {
+                let options: PgConnectOptions = target.url().parse().map_err(failed)?;
+                let mut connection = options
+                    .statement_cache_capacity(0)
+                    .application_name("concertina")
+                    .log_statements(tracing::log::LevelFilter::Trace)
+                    .connect()
+                    .await
+                    .map_err(failed)?;
+                let version: String = sqlx::query_scalar("SELECT current_setting('server_version')")
+                    .fetch_one(&mut connection)
+                    .await
+                    .map_err(failed)?;
+                (Driver::Postgres(Box::new(connection)), version)
+            }
+            Kind::MySql => {
+                let options: MySqlConnectOptions = target.url().parse().map_err(failed)?;
+                let mut connection = options
+                    .statement_cache_capacity(0)
+                    .log_statements(tracing::log::LevelFilter::Trace)
+                    .connect()
+                    .await
+                    .map_err(failed)?;
+                let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.map_err(failed)?;
+                // What triggers do is fixed by the mode of the session that made them: strict, whatever the server's default.
+                connection
+                    .execute(
+                        "SET SESSION sql_mode = 'PIPES_AS_CONCAT,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+                         innodb_lock_wait_timeout = 5",
+                    )
+                    .await
+                    .map_err(failed)?;
+                (Driver::MySql(Box::new(connection)), version)
+            }
+            Kind::Sqlite => {
+                let options: SqliteConnectOptions = target.url().parse().map_err(failed)?;
+                let mut connection = options
+                    .statement_cache_capacity(0)
+                    .create_if_missing(create)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(5))
+                    .log_statements(tracing::log::LevelFilter::Trace)
+                    .connect()
+                    .await
+                    .map_err(failed)?;
+                let version: String =
+                    sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(failed)?;
+                (Driver::Sqlite(Box::new(connection)), version)
+            }
+        };
+        let dialect = dialect::of(target.kind(), Server { version });
+        Ok(Self { driver, dialect, target: target.clone() })
+    }
+
+    /// A second session with the same database.
+    pub async fn another(&self) -> Result<Self, DbError> {
+        Self::open(&self.target, false).await
+    }
+
+    /// The SQL this database speaks.
+    pub fn dialect(&self) -> &dyn Dialect {
+        self.dialect.as_ref()
+    }
+
+    /// The SQL this database speaks, to keep.
+    pub fn shared_dialect(&self) -> Arc<dyn Dialect> {
+        Arc::clone(&self.dialect)
+    }
+
+    /// Where this is, without its password.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Runs one or several statements unprepared: DDL, settings, files.
+    pub async fn run(&mut self, sql: &str) -> Result<(), DbError> {
+        tracing::debug!(sql, "run");
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        on_driver!(&mut self.driver, connection => query.execute(connection.as_mut()).await.map(drop))
+            .map_err(|error| DbError::query(sql, &error))
+    }
+
+    /// Runs one statement with bound values, and returns how many rows it changed.
+    pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
+        tracing::trace!(sql, "execute");
+        on_driver!(&mut self.driver, connection => {
+            bound!(sql, values).execute(connection.as_mut()).await.map(|done| done.rows_affected())
+        })
+        .map_err(|error| DbError::query(sql, &error))
+    }
+
+    /// Runs one query with bound values.
+    pub async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
+        tracing::trace!(sql, "query");
+        let rows = match &mut self.driver {
+            Driver::Postgres(connection) => {
+                let rows = bound!(sql, values).fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::from_postgres).collect::<Result<Vec<_>, _>>())
+            }
+            Driver::MySql(connection) => {
+                let rows = bound!(sql, values).fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::from_mysql).collect::<Result<Vec<_>, _>>())
+            }
+            Driver::Sqlite(connection) => {
+                let rows = bound!(sql, values).fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::from_sqlite).collect::<Result<Vec<_>, _>>())
+            }
+        };
+        rows.map_err(|error| DbError::query(sql, &error))
+    }
+
+    /// Runs a query of one integer; `None` for no row or NULL.
+    pub async fn integer(&mut self, sql: &str, values: &[Value]) -> Result<Option<i64>, DbError> {
+        Ok(self.query(sql, values).await?.first().and_then(|row| row.integer(0)))
+    }
+
+    /// Whether a table of this name is there.
+    pub async fn has_table(&mut self, name: &str) -> Result<bool, DbError> {
+        let sql = self.dialect.table_exists(name);
+        Ok(self.integer(&sql, &[]).await?.unwrap_or(0) > 0)
+    }
+
+    /// Opens a transaction that will write.
+    pub async fn begin(&mut self) -> Result<(), DbError> {
+        self.run(self.dialect.clone().begin()).await
+    }
+    /// Commits.
+    pub async fn commit(&mut self) -> Result<(), DbError> {
+        self.run("COMMIT").await
+    }
+    /// Rolls back; an error is swallowed, since the work's own error matters more and a lost session has rolled back.
+    pub async fn rollback(&mut self) {
+        if let Err(error) = self.run("ROLLBACK").await {
+            tracing::debug!(%error, "rollback");
+        }
+    }
+
+    /// Runs work in a transaction: committed when it succeeds, rolled back when it does not.
+    pub async fn transaction<T, E: From<DbError>>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin().await?;
+        match work(self).await {
+            Ok(value) => match self.commit().await {
+                Ok(()) => Ok(value),
+                Err(error) => {
+                    self.rollback().await;
+                    Err(error.into())
+                }
+            },
+            Err(error) => {
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Limits how long later statements wait for a table's lock.
+    pub async fn set_patience(&mut self, patience: Patience) -> Result<(), DbError> {
+        self.run(self.dialect.clone().lock_wait(patience)).await
+    }
+
+    /// Reads the live schema.
+    pub async fn inspect(&mut self) -> Result<Schema, DbError> {
+        let Inspection { namespace, tables, columns, keys, foreign_keys, checks, triggers, enums, dependents } =
+            self.dialect.inspection();
+        let rows = InspectionRows {
+            namespace: self.texts(Some(namespace)).await?,
+            tables: self.texts(Some(tables)).await?,
+            columns: self.texts(Some(columns)).await?,
+            keys: self.texts(Some(keys)).await?,
+            foreign_keys: self.texts(Some(foreign_keys)).await?,
+            checks: self.texts(checks).await?,
+            triggers: self.texts(Some(triggers)).await?,
+            enums: self.texts(enums).await?,
+            dependents: self.texts(dependents).await?,
+        };
+        Ok(Schema::from_rows(rows))
+    }
+
+    async fn texts(&mut self, sql: Option<String>) -> Result<Vec<TableRow>, DbError> {
+        let Some(sql) = sql else { return Ok(Vec::new()) };
+        let rows = self.query(&sql, &[]).await?;
+        Ok(rows.iter().map(|row| (0..row.len()).map(|position| row.text(position)).collect()).collect())
+    }
+
+    /// Ends the session in good order.
+    pub async fn close(self) {
+        let closed = on_driver!(self.driver, connection => (*connection).close().await);
+        if let Err(error) = closed {
+            tracing::debug!(%error, "close");
+        }
+    }
+}

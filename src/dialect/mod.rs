@@ -1,0 +1,449 @@
+//! SQL text, and nothing else: no connection is opened here, so every file can be tested without a server.
+//!
+//! What the three databases share is written once, as default methods of [`Dialect`] and in [`sync`]; each database's
+//! file holds what differs. The room names no other room.
+
+mod definition;
+pub mod expression;
+pub mod lex;
+mod mysql;
+mod postgres;
+mod schema;
+mod sqlite;
+mod sqlite_table;
+mod statement;
+pub mod sync;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use definition::{
+    ColumnDefinition, ColumnType, Default, ForeignKeyDefinition, IndexDefinition, OnDelete,
+    References, Sql,
+    TableDefinition, UniqueDefinition,
+};
+pub use schema::{
+    Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger,
+    Unique,
+};
+pub use statement::{Change, Refusal, Script, Statement};
+pub use sync::{Conflict, Related, Sync};
+
+/// Everything that Concertina creates in a user's database starts with this.
+pub const PREFIX: &str = "concertina_";
+
+/// The database families that Concertina speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB: one family, told apart by [`Dialect::server`].
+    MySql,
+    /// SQLite, embedded.
+    Sqlite,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 3] = [Self::Postgres, Self::MySql, Self::Sqlite];
+
+    /// The word for this database in file names and YAML keys.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::MySql => "mysql",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// Finds the kind a YAML key or a file name's suffix stands for.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
+    /// The lexical rules of this database's SQL.
+    pub fn flavor(self) -> lex::Flavor {
+        match self {
+            Self::Postgres => lex::Flavor::Postgres,
+            Self::MySql => lex::Flavor::MySql,
+            Self::Sqlite => lex::Flavor::Sqlite,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL/MariaDB",
+            Self::Sqlite => "SQLite",
+        })
+    }
+}
+
+/// How long a statement waits for a table's lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patience {
+    /// An instant: whoever waits makes everyone else wait behind it.
+    #[default]
+    Instant,
+    /// Some seconds, for a statement that works long before its last lock and would lose that work.
+    Seconds,
+}
+
+/// What the server says of itself; versions and forks are capabilities of a dialect, not dialects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// The version as the server prints it, such as `15.18` or `10.11.19-MariaDB`.
+    pub version: String,
+}
+
+impl Server {
+    /// Tells MariaDB from MySQL.
+    pub fn is_mariadb(&self) -> bool {
+        self.version.to_ascii_lowercase().contains("mariadb")
+    }
+}
+
+/// Returns the dialect of a server.
+pub fn of(kind: Kind, server: Server) -> Arc<dyn Dialect> {
+    match kind {
+        Kind::Postgres => Arc::new(postgres::Postgres { server }),
+        Kind::MySql => Arc::new(mysql::MySql { server }),
+        Kind::Sqlite => Arc::new(sqlite::Sqlite { server }),
+    }
+}
+
+/// One database's SQL.
+///
+/// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
+/// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
+/// rewriting a table under a lock; (4) the wrappers of the sync triggers, whose meaning [`sync`] builds; (5) keys,
+/// for backfills. The conformance suite in `tests/` is the acceptance test.
+pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
+    /// The family.
+    fn kind(&self) -> Kind;
+    /// The server this text is for.
+    fn server(&self) -> &Server;
+
+    /// Quotes one identifier. Every identifier in every statement goes through here.
+    fn quote(&self, identifier: &str) -> String {
+        format!("\"{}\"", identifier.replace('"', "\"\""))
+    }
+
+    /// Quotes a table name, `schema.table` or `table`.
+    fn table(&self, name: &str) -> String {
+        match name.split_once('.') {
+            Some((schema, table)) => format!("{}.{}", self.quote(schema), self.quote(table)),
+            None => self.quote(name),
+        }
+    }
+
+    /// Quotes and joins column names.
+    fn columns(&self, names: &[String]) -> String {
+        names.iter().map(|name| self.quote(name)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A string literal; only where a value cannot be bound (DDL, trigger bodies).
+    fn literal(&self, text: &str) -> String {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+
+    /// The placeholder of the `position`th bound value, counted from 1.
+    fn placeholder(&self, position: usize) -> String {
+        let _ = position;
+        "?".to_owned()
+    }
+
+    /// Turns the `?` of a statement of our own into this database's placeholders.
+    fn placeholders(&self, sql: &str) -> String {
+        sql.to_owned()
+    }
+
+    /// Milliseconds since the epoch by the database's clock, as an integer expression.
+    fn now(&self) -> &'static str;
+
+    /// A query with one row, one integer: whether a table of this name is visible.
+    fn table_exists(&self, name: &str) -> String;
+
+    /// The queries that read the live schema.
+    fn inspection(&self) -> Inspection;
+
+    /// Our own helper tables beside the state tables; each statement may be run again.
+    fn support(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether DDL commits and rolls back together with the state row.
+    fn transactional_ddl(&self) -> bool {
+        true
+    }
+    /// Opens a transaction that will write.
+    fn begin(&self) -> &'static str {
+        "BEGIN"
+    }
+    /// A statement that limits how long this session waits for a table's lock, in force until the next.
+    fn lock_wait(&self, patience: Patience) -> &'static str;
+    /// Switches foreign keys off, and on again, around a transaction that rebuilds a table.
+    fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
+        let _ = on;
+        &[]
+    }
+    /// Reads this session's id at the server, as text; `None` where sessions have none.
+    fn session_id(&self) -> Option<&'static str> {
+        None
+    }
+    /// Ends another session, and asks whether it is still there (rows = yes).
+    fn end_session(&self, id: &str) -> Option<(String, String)> {
+        let _ = id;
+        None
+    }
+    /// The scratch place in which a baseline is tried out: statements to enter it, and to leave nothing behind.
+    fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)>;
+
+    /// The type of a column definition in this database's words.
+    fn column_type(&self, table: &str, column: &ColumnDefinition) -> Result<String, Refusal>;
+    /// A default value as SQL.
+    fn default_value(&self, default: &Default) -> Result<String, Refusal> {
+        Ok(match default {
+            Default::Null => "NULL".to_owned(),
+            Default::Boolean(value) => self.boolean(*value).to_owned(),
+            Default::Integer(value) => value.to_string(),
+            Default::Float(value) => value.to_string(),
+            Default::Text(value) => self.literal(value),
+            Default::Sql(sql) => {
+                let text = sql.on(self.kind()).ok_or_else(|| {
+                    Refusal::new(format!("the default has no SQL for {}", self.kind()))
+                })?;
+                format!("({text})")
+            }
+        })
+    }
+    /// TRUE and FALSE, as the database keeps them.
+    fn boolean(&self, value: bool) -> &'static str {
+        if value { "TRUE" } else { "FALSE" }
+    }
+
+    /// One column of a CREATE TABLE or ADD COLUMN.
+    fn column_definition(
+        &self,
+        table: &str,
+        column: &ColumnDefinition,
+    ) -> Result<String, Refusal> {
+        let mut text =
+            format!("{} {}", self.quote(&column.name), self.column_type(table, column)?);
+        if !column.nullable {
+            text.push_str(" NOT NULL");
+        }
+        if let Some(default) = &column.default {
+            text.push_str(" DEFAULT ");
+            text.push_str(&self.default_value(default)?);
+        }
+        Ok(text)
+    }
+
+    /// What a column will be once a definition has been carried out.
+    fn live_column(&self, table: &str, column: &ColumnDefinition) -> Result<Column, Refusal> {
+        let type_name = self.column_type(table, column)?;
+        Ok(Column {
+            name: column.name.clone(),
+            base_type: type_name.split('(').next().unwrap_or_default().trim().to_owned(),
+            type_name,
+            nullable: column.nullable,
+            default: column.default.as_ref().map(|default| self.default_value(default)).transpose()?,
+            constant_default: !matches!(column.default, Some(Default::Sql(_))),
+            comparison: self.comparison(&column.column_type),
+            ..Column::default()
+        })
+    }
+    /// How a sync compares values of a type.
+    fn comparison(&self, column_type: &ColumnType) -> Comparison {
+        match column_type {
+            ColumnType::String(_) | ColumnType::Text | ColumnType::Uuid | ColumnType::Enum { .. } => {
+                Comparison::Bytes
+            }
+            ColumnType::Json => Comparison::Text,
+            _ => Comparison::Native,
+        }
+    }
+
+    /// The words after the closing parenthesis of CREATE TABLE.
+    fn table_options(&self) -> &'static str {
+        ""
+    }
+
+    /// A foreign key as a constraint clause.
+    fn foreign_key(&self, key: &ForeignKeyDefinition) -> String {
+        let mut text = String::new();
+        if let Some(name) = &key.name {
+            text = format!("CONSTRAINT {} ", self.quote(name));
+        }
+        text.push_str(&format!(
+            "FOREIGN KEY ({}) REFERENCES {} ({})",
+            self.columns(&key.columns),
+            self.table(&key.references.table),
+            self.columns(&key.references.columns),
+        ));
+        if let Some(action) = key.on_delete {
+            text.push_str(&format!(" ON DELETE {}", action.words()));
+        }
+        text
+    }
+
+    /// CREATE TABLE, with its constraints; indexes are steps of their own.
+    fn create_table(&self, table: &TableDefinition, schema: &Schema) -> Result<Script, Refusal> {
+        let mut lines = Vec::new();
+        for column in &table.columns {
+            lines.push(self.column_definition(&table.name, column)?);
+        }
+        if !table.primary_key.is_empty() {
+            lines.push(format!("PRIMARY KEY ({})", self.columns(&table.primary_key)));
+        }
+        for unique in &table.uniques {
+            lines.push(format!(
+                "CONSTRAINT {} UNIQUE ({})",
+                self.quote(&unique.name),
+                self.columns(&unique.columns)
+            ));
+        }
+        lines.extend(table.foreign_keys.iter().map(|key| self.foreign_key(key)));
+        let mut script = Script::default();
+        for column in &table.columns {
+            script.statements.extend(self.before_column(&table.name, column, schema)?);
+        }
+        script.run(format!(
+            "CREATE TABLE {} (\n  {}\n){}",
+            self.table(&table.name),
+            lines.join(",\n  "),
+            self.table_options()
+        ));
+        Ok(script)
+    }
+
+    /// What must exist before a column of this definition can (PostgreSQL's enum types).
+    fn before_column(
+        &self,
+        table: &str,
+        column: &ColumnDefinition,
+        schema: &Schema,
+    ) -> Result<Vec<Statement>, Refusal> {
+        let _ = (table, column, schema);
+        Ok(Vec::new())
+    }
+
+    /// DROP TABLE.
+    fn drop_table(&self, table: &str) -> Script {
+        Script::of(format!("DROP TABLE {}", self.table(table)))
+    }
+
+    /// Changes one live table.
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal>;
+
+    /// Builds an index without stopping writers, where the database can; an invalid leftover is replaced.
+    fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script;
+
+    /// Drops an index of a live table.
+    fn drop_index(&self, table: &Table, name: &str) -> Script;
+
+    /// Installs a sync's triggers; running it again replaces them.
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal>;
+    /// Removes a sync's triggers and whatever else it made; running it again does nothing.
+    fn drop_sync(&self, sync: &Sync) -> Script;
+    /// The names of the triggers a sync installs, with the table that each is on.
+    fn sync_triggers(&self, sync: &Sync) -> Vec<(String, String)> {
+        let mut triggers: Vec<_> = ["insert", "update"]
+            .map(|event| (sync.table.clone(), self.trigger_name(&sync.name, event)))
+            .into();
+        for (position, related) in sync.related.iter().enumerate() {
+            for event in sync::RELATED_EVENTS {
+                let part = format!("related{position}_{}", event.to_ascii_lowercase());
+                triggers.push((related.table.clone(), self.trigger_name(&sync.name, &part)));
+            }
+        }
+        triggers
+    }
+    /// The name of one trigger of a sync.
+    fn trigger_name(&self, sync: &str, part: &str) -> String {
+        object_name(&format!("{PREFIX}{sync}_{part}"))
+    }
+    /// A query with one row, two integers: milliseconds since the epoch of a sync's last old and new write, or NULL.
+    fn last_writes(&self, sync: &Sync) -> String {
+        let side = |side| {
+            format!(
+                "(SELECT MAX(seen_at) * 1000 FROM {} WHERE sync_name = {} AND side = '{side}' AND seen_at > 0)",
+                self.quote("concertina_seen"),
+                self.literal(&sync.name)
+            )
+        };
+        format!("SELECT {} AS last_old, {} AS last_new", side("old"), side("new"))
+    }
+    /// Statements around a backfill's own write, inside its transaction, so that it fires no sync.
+    fn bypass(&self) -> (&'static str, &'static str);
+
+    /// NULL-safe equality of two values of a column's type: text by its bytes, json by its text.
+    fn same(&self, left: &str, right: &str, column: &Column) -> String;
+    /// An expression's value as a value of a column's type, without truncating it.
+    fn coerce(&self, expression: &str, column: &Column) -> String {
+        let _ = column;
+        format!("({expression})")
+    }
+
+    /// A key column in a SELECT list, in a form that comes back as a [`placeholder`](Self::key_parameter) value.
+    fn key_column(&self, table: &str, column: &Column) -> String {
+        format!("{table}.{}", self.quote(&column.name))
+    }
+    /// A bound key value compared in the column's own type, so that the index is used.
+    fn key_parameter(&self, position: usize, column: &Column) -> String {
+        let _ = column;
+        self.placeholder(position)
+    }
+    /// `(a, b) > (?, ?)` in a form that this database's optimizer turns into an index range.
+    fn key_comparison(&self, table: &str, key: &[&Column], operator: &str, first: usize) -> String {
+        let columns: Vec<_> =
+            key.iter().map(|column| format!("{table}.{}", self.quote(&column.name))).collect();
+        let values: Vec<_> = key
+            .iter()
+            .enumerate()
+            .map(|(offset, column)| self.key_parameter(first + offset, column))
+            .collect();
+        if key.len() == 1 {
+            return format!("{} {operator} {}", columns[0], values[0]);
+        }
+        format!("({}) {operator} ({})", columns.join(", "), values.join(", "))
+    }
+    /// Which of a key's values each placeholder of [`Dialect::key_comparison`] takes, in order.
+    fn key_binding(&self, length: usize) -> Vec<usize> {
+        (0..length).collect()
+    }
+    /// A query with one row, one integer: about how many rows a table has, from statistics, without a scan.
+    fn estimate_rows(&self, table: &str) -> String;
+}
+
+/// Shortens a name that a server would cut silently; the hash keeps two long names apart.
+pub(crate) fn object_name(name: &str) -> String {
+    const LONGEST: usize = 60;
+    if name.len() <= LONGEST {
+        return name.to_owned();
+    }
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut cut = LONGEST - 9;
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}_{:08x}", &name[..cut], hash & 0xffff_ffff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_is_cut_with_a_hash_that_keeps_it_unique() {
+        let one = object_name(&format!("{}a", "x".repeat(80)));
+        let two = object_name(&format!("{}b", "x".repeat(80)));
+        assert!(one.len() <= 60 && one != two);
+        assert_eq!(object_name("short"), "short");
+    }
+}

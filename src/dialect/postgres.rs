@@ -1,0 +1,427 @@
+//! PostgreSQL 12 and later.
+
+use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
+use super::schema::{Column, Comparison, Inspection, Schema, Table};
+use super::statement::{Change, Refusal, Script, Statement};
+use super::sync::{self, RELATED_EVENTS, Rule, Rules, Side, Sync};
+use super::{Dialect, Kind, PREFIX, Patience, Server, object_name};
+
+/// PostgreSQL's SQL.
+#[derive(Debug)]
+pub(super) struct Postgres {
+    pub(super) server: Server,
+}
+
+/// A table's name as our schema map has it: qualified outside the session's own schema.
+const NAME: &str =
+    "CASE WHEN n.nspname = current_schema() THEN c.relname::text ELSE n.nspname || '.' || c.relname END";
+const TABLES: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND c.relkind IN ('r', 'p') \
+    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
+
+impl Postgres {
+    /// The schema that a table's own objects (functions, sequences) live in, with its dot.
+    fn beside(&self, table: &str) -> String {
+        table.split_once('.').map_or_else(String::new, |(schema, _)| format!("{}.", self.quote(schema)))
+    }
+
+    fn enum_name(table: &str, column: &ColumnDefinition, name: Option<&String>) -> String {
+        name.cloned().unwrap_or_else(|| format!("{}_{}", table.replace('.', "_"), column.name))
+    }
+
+    fn seen_sequence(&self, sync: &Sync, side: Side) -> String {
+        let name = object_name(&format!("{PREFIX}{}_{}", sync.name, side.word()));
+        format!("{}{}", self.beside(&sync.table), self.quote(&name))
+    }
+
+    fn function(&self, sync: &Sync, part: &str) -> String {
+        let name = object_name(&format!("{PREFIX}{}_{part}", sync.name));
+        format!("{}{}", self.beside(&sync.table), self.quote(&name))
+    }
+
+    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, settings: &str, body: &str) -> String {
+        let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
+        format!(
+            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n\
+             SET search_path = {}, pg_temp{settings} AS $concertina$\nBEGIN\n{body}  RETURN NEW;\nEND\n$concertina$",
+            self.function(sync, part),
+            self.quote(own),
+        )
+    }
+
+    fn procedure(&self, sync: &Sync, rules: &[Rule], depth: usize) -> String {
+        let pad = "  ".repeat(depth);
+        let mut text = String::new();
+        for rule in rules {
+            match rule {
+                Rule::If { condition, then, otherwise } => text.push_str(&format!(
+                    "{pad}IF {condition} THEN\n{}{pad}ELSE\n{}{pad}END IF;\n",
+                    self.procedure(sync, then, depth + 1),
+                    self.procedure(sync, otherwise, depth + 1)
+                )),
+                Rule::Assign(writes) => {
+                    let mut declared = String::new();
+                    let mut computed = String::new();
+                    let mut assigned = String::new();
+                    for (position, (column, value)) in writes.iter().enumerate() {
+                        let variable = format!("concertina_value{position}");
+                        declared.push_str(&format!("{pad}  {variable} {};\n", column.base_type));
+                        computed.push_str(&format!("{pad}  {variable} := {value};\n"));
+                        assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.quote(&column.name)));
+                    }
+                    text.push_str(&format!("{pad}DECLARE\n{declared}{pad}BEGIN\n{computed}{assigned}{pad}END;\n"));
+                }
+                Rule::Reject(message) => text.push_str(&format!(
+                    "{pad}RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n",
+                    self.literal(message)
+                )),
+                Rule::Seen(side) => {
+                    // A sequence stands outside transactions: no row is locked, and no snapshot conflicts.
+                    let sequence = self.seen_sequence(sync, *side);
+                    text.push_str(&format!(
+                        "{pad}IF (SELECT last_value FROM {sequence}) < extract(epoch FROM clock_timestamp())::bigint - 59 THEN\n\
+                         {pad}  PERFORM setval({}, extract(epoch FROM clock_timestamp())::bigint);\n{pad}END IF;\n",
+                        self.literal(&sequence)
+                    ));
+                }
+                Rule::Require(column) => text.push_str(&format!(
+                    "{pad}IF NEW.{} IS NULL THEN\n{pad}  RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = {}, \
+                     COLUMN = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n{pad}END IF;\n",
+                    self.quote(column),
+                    self.literal(&format!(
+                        "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+                        sync.table
+                    )),
+                    self.literal(column)
+                )),
+            }
+        }
+        text
+    }
+}
+
+const BYPASSED: &str = "current_setting('concertina.bypass', true) IS DISTINCT FROM 'on'";
+
+impl Dialect for Postgres {
+    fn kind(&self) -> Kind {
+        Kind::Postgres
+    }
+    fn server(&self) -> &Server {
+        &self.server
+    }
+    fn placeholder(&self, position: usize) -> String {
+        format!("${position}")
+    }
+    fn placeholders(&self, sql: &str) -> String {
+        let mut text = String::with_capacity(sql.len() + 16);
+        let mut count = 0;
+        let mut quoted = false;
+        for character in sql.chars() {
+            quoted ^= character == '\'';
+            if character == '?' && !quoted {
+                count += 1;
+                text.push_str(&self.placeholder(count));
+            } else {
+                text.push(character);
+            }
+        }
+        text
+    }
+    fn now(&self) -> &'static str {
+        "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+    }
+    fn table_exists(&self, name: &str) -> String {
+        format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass({})", self.literal(&self.quote(name)))
+    }
+
+    fn inspection(&self) -> Inspection {
+        Inspection {
+            namespace: "SELECT current_schema()::text".to_owned(),
+            tables: format!("SELECT {NAME}, NULL::text FROM {TABLES} ORDER BY 1"),
+            columns: format!(
+                "SELECT {NAME}, a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, NULL), \
+                 CASE WHEN a.attnotnull THEN '0' ELSE '1' END, pg_get_expr(d.adbin, d.adrelid), \
+                 CASE WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^(''([^'']|'''')*''|-?[0-9.]+|true|false|NULL)(::.*)?$' \
+                 THEN '1' ELSE '0' END, CASE WHEN a.attgenerated <> '' THEN '1' ELSE '0' END, \
+                 CASE WHEN t.typname = 'json' THEN 'text' WHEN t.typcategory = 'S' THEN 'bytes' ELSE 'native' END, \
+                 NULL::text, a.attidentity::text \
+                 FROM {TABLES} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                 JOIN pg_type t ON t.oid = a.atttypid \
+                 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum ORDER BY c.oid, a.attnum"
+            ),
+            keys: format!(
+                "SELECT {NAME}, i.relname::text, CASE WHEN x.indisprimary THEN 'p' WHEN con.oid IS NOT NULL THEN 'u' ELSE 'i' END, \
+                 COALESCE(a.attname::text, pg_get_indexdef(x.indexrelid, k.k, true)), \
+                 CASE WHEN x.indisunique THEN '1' ELSE '0' END, CASE WHEN x.indisvalid THEN '1' ELSE '0' END \
+                 FROM {TABLES} JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid \
+                 CROSS JOIN LATERAL generate_series(1, x.indnkeyatts::int) AS k(k) \
+                 LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[k.k - 1] AND a.attnum > 0 \
+                 LEFT JOIN pg_constraint con ON con.conindid = x.indexrelid AND con.contype = 'u' \
+                 ORDER BY c.oid, i.relname, k.k"
+            ),
+            foreign_keys: format!(
+                "SELECT {NAME}, f.conname::text, a.attname::text, f.confrelid::regclass::text, r.attname::text, f.oid::text \
+                 FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f' \
+                 CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(here, there, n) \
+                 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.here \
+                 JOIN pg_attribute r ON r.attrelid = f.confrelid AND r.attnum = k.there ORDER BY c.oid, f.oid, k.n"
+            ),
+            checks: Some(format!(
+                "SELECT {NAME}, f.conname::text, pg_get_expr(f.conbin, f.conrelid) \
+                 FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'c' ORDER BY c.oid, f.conname"
+            )),
+            triggers: format!(
+                "SELECT {NAME}, t.tgname::text, pg_get_triggerdef(t.oid) || E'\\n' || p.prosrc, \
+                 CASE WHEN t.tgenabled = 'D' THEN '0' ELSE '1' END \
+                 FROM {TABLES} JOIN pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal \
+                 JOIN pg_proc p ON p.oid = t.tgfoid ORDER BY c.oid, t.tgname"
+            ),
+            enums: Some(
+                "SELECT t.typname::text, e.enumlabel::text FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid \
+                 JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = current_schema() \
+                 ORDER BY t.typname, e.enumsortorder"
+                    .to_owned(),
+            ),
+            dependents: None,
+        }
+    }
+
+    fn lock_wait(&self, patience: Patience) -> &'static str {
+        match patience {
+            Patience::Instant => "SET lock_timeout = '50ms'",
+            // Concurrent builds wait for old transactions while they block nobody.
+            Patience::Seconds => "SET lock_timeout = '600s'",
+        }
+    }
+    fn session_id(&self) -> Option<&'static str> {
+        Some("SELECT pg_backend_pid()::text")
+    }
+    fn end_session(&self, id: &str) -> Option<(String, String)> {
+        let pid: i32 = id.parse().ok()?;
+        Some((
+            format!("SELECT pg_terminate_backend({pid})"),
+            format!("SELECT 1::bigint FROM pg_stat_activity WHERE pid = {pid} AND datname = current_database()"),
+        ))
+    }
+    fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
+        Some((
+            vec![
+                "BEGIN".to_owned(),
+                format!("CREATE SCHEMA {}", self.quote(name)),
+                format!("SET LOCAL search_path = {}", self.quote(name)),
+            ],
+            vec!["ROLLBACK".to_owned()],
+        ))
+    }
+
+    fn column_type(&self, table: &str, column: &ColumnDefinition) -> Result<String, Refusal> {
+        Ok(match &column.column_type {
+            ColumnType::Boolean => "boolean".to_owned(),
+            ColumnType::Integer if column.identity => "integer GENERATED BY DEFAULT AS IDENTITY".to_owned(),
+            ColumnType::Bigint if column.identity => "bigint GENERATED BY DEFAULT AS IDENTITY".to_owned(),
+            ColumnType::Integer => "integer".to_owned(),
+            ColumnType::Bigint => "bigint".to_owned(),
+            ColumnType::Decimal(None) => "numeric".to_owned(),
+            ColumnType::Decimal(Some((precision, scale))) => format!("numeric({precision}, {scale})"),
+            ColumnType::Float => "double precision".to_owned(),
+            ColumnType::String(length) => format!("varchar({length})"),
+            ColumnType::Text => "text".to_owned(),
+            ColumnType::Timestamp => "timestamp".to_owned(),
+            ColumnType::Date => "date".to_owned(),
+            ColumnType::Json => "jsonb".to_owned(),
+            ColumnType::Uuid => "uuid".to_owned(),
+            ColumnType::Binary => "bytea".to_owned(),
+            ColumnType::Enum { name, .. } => self.quote(&Self::enum_name(table, column, name.as_ref())),
+            ColumnType::Native(sql) => native(sql, Kind::Postgres)?,
+        })
+    }
+
+    fn comparison(&self, column_type: &ColumnType) -> Comparison {
+        match column_type {
+            ColumnType::String(_) | ColumnType::Text => Comparison::Bytes,
+            _ => Comparison::Native,
+        }
+    }
+
+    fn before_column(&self, table: &str, column: &ColumnDefinition, schema: &Schema) -> Result<Vec<Statement>, Refusal> {
+        let ColumnType::Enum { values, name } = &column.column_type else { return Ok(Vec::new()) };
+        let name = Self::enum_name(table, column, name.as_ref());
+        match schema.enums.get(&name) {
+            Some(labels) if labels == values => Ok(Vec::new()),
+            Some(labels) => Err(Refusal::new(format!(
+                "the enum type `{name}` exists with other values ({}); give this one another name",
+                labels.join(", ")
+            ))),
+            None => {
+                let labels: Vec<_> = values.iter().map(|value| self.literal(value)).collect();
+                Ok(vec![Statement::Run(format!("CREATE TYPE {} AS ENUM ({})", self.quote(&name), labels.join(", ")))])
+            }
+        }
+    }
+
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
+        let alter = |text: String| format!("ALTER TABLE {} {text}", self.table(&table.name));
+        let column = |name: &String, text: &str| alter(format!("ALTER COLUMN {} {text}", self.quote(name)));
+        Ok(match change {
+            Change::AddColumn(definition) => {
+                let mut script = Script {
+                    statements: self.before_column(&table.name, definition, schema)?,
+                    ..Script::default()
+                };
+                script.run(alter(format!("ADD COLUMN {}", self.column_definition(&table.name, definition)?)));
+                script
+            }
+            Change::DropColumn(name) => Script::of(alter(format!("DROP COLUMN {}", self.quote(name)))),
+            Change::SetNotNull(name) => {
+                // SET NOT NULL alone scans the table under an exclusive lock. A validated CHECK proves the same, and
+                // is validated under a lock that lets writers through. The statements must not share a transaction.
+                let check = self.quote(&object_name(&format!("{PREFIX}{name}_not_null")));
+                let mut script = Script { outside_transaction: true, ..Script::default() };
+                script.run(alter(format!(
+                    "DROP CONSTRAINT IF EXISTS {check}, ADD CONSTRAINT {check} CHECK ({} IS NOT NULL) NOT VALID",
+                    self.quote(name)
+                )));
+                script.run(alter(format!("VALIDATE CONSTRAINT {check}")));
+                script.run(column(name, "SET NOT NULL"));
+                script.run(alter(format!("DROP CONSTRAINT IF EXISTS {check}")));
+                script
+            }
+            Change::DropNotNull(name) => Script::of(column(name, "DROP NOT NULL")),
+            Change::SetDefault(name, value) => Script::of(column(name, &format!("SET DEFAULT {value}"))),
+            Change::DropDefault(name) => Script::of(column(name, "DROP DEFAULT")),
+            Change::AddForeignKey(key) => Script::of(alter(format!("ADD {} NOT VALID", self.foreign_key(key)))),
+            Change::DropConstraint(name) => Script::of(alter(format!("DROP CONSTRAINT {}", self.quote(name)))),
+        })
+    }
+
+    fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script {
+        let mut script =
+            Script { outside_transaction: true, patience: Patience::Seconds, ..Script::default() };
+        if leftover {
+            script.run(format!("DROP INDEX CONCURRENTLY IF EXISTS {}{}", self.beside(&index.table), self.quote(&index.name)));
+        }
+        script.run(format!(
+            "CREATE {}INDEX CONCURRENTLY {} ON {} ({})",
+            if index.unique { "UNIQUE " } else { "" },
+            self.quote(&index.name),
+            self.table(&index.table),
+            self.columns(&index.columns)
+        ));
+        script
+    }
+
+    fn drop_index(&self, table: &Table, name: &str) -> Script {
+        Script {
+            statements: vec![Statement::Run(format!(
+                "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
+                self.beside(&table.name),
+                self.quote(name)
+            ))],
+            outside_transaction: true,
+            patience: Patience::Seconds,
+            ..Script::default()
+        }
+    }
+
+    fn trigger_name(&self, sync: &str, part: &str) -> String {
+        // Triggers fire in the order of their names, and `~` sorts after every letter: ours sees what the others made.
+        format!("~{}", object_name(&format!("{PREFIX}{sync}_{part}")))
+    }
+
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
+        let rules = Rules::new(sync, self, schema, "NEW.")?;
+        let mut script = Script::default();
+        for side in [Side::Old, Side::New] {
+            script.run(format!("CREATE SEQUENCE IF NOT EXISTS {} AS bigint", self.seen_sequence(sync, side)));
+        }
+        for (part, event, when, body) in [
+            ("insert", "INSERT", BYPASSED.to_owned(), rules.insert()),
+            ("update", "UPDATE", format!("{} AND {BYPASSED}", rules.touched()), rules.update()),
+        ] {
+            script.run(self.create_function(sync, schema, part, "", &self.procedure(sync, &body, 1)));
+            script.run(format!(
+                "CREATE TRIGGER {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {}()",
+                self.quote(&self.trigger_name(&sync.name, part)),
+                self.table(&sync.table),
+                self.function(sync, part)
+            ));
+        }
+        for (position, related) in sync.related.iter().enumerate() {
+            for event in RELATED_EVENTS {
+                let part = format!("related{position}_{}", event.to_ascii_lowercase());
+                let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
+                let body = format!("  {take};\n  {write};\n");
+                script.run(self.create_function(sync, schema, &part, "\nSET concertina.bypass = 'on'", &body));
+                script.run(format!(
+                    "CREATE TRIGGER {} AFTER {event} ON {} FOR EACH ROW WHEN ({BYPASSED}) EXECUTE FUNCTION {}()",
+                    self.quote(&self.trigger_name(&sync.name, &part)),
+                    self.table(&related.table),
+                    self.function(sync, &part)
+                ));
+            }
+        }
+        Ok(script)
+    }
+
+    fn drop_sync(&self, sync: &Sync) -> Script {
+        let mut script = Script::default();
+        for (table, trigger) in self.sync_triggers(sync) {
+            script.run(format!("DROP TRIGGER IF EXISTS {} ON {}", self.quote(&trigger), self.table(&table)));
+        }
+        let mut parts = vec!["insert".to_owned(), "update".to_owned()];
+        for position in 0..sync.related.len() {
+            parts.extend(RELATED_EVENTS.map(|event| format!("related{position}_{}", event.to_ascii_lowercase())));
+        }
+        for part in parts {
+            script.run(format!("DROP FUNCTION IF EXISTS {}()", self.function(sync, &part)));
+        }
+        for side in [Side::Old, Side::New] {
+            script.run(format!("DROP SEQUENCE IF EXISTS {}", self.seen_sequence(sync, side)));
+        }
+        script
+    }
+
+    fn last_writes(&self, sync: &Sync) -> String {
+        let side = |side| {
+            format!("(SELECT CASE WHEN is_called THEN last_value * 1000 END FROM {})", self.seen_sequence(sync, side))
+        };
+        format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
+    }
+
+    fn bypass(&self) -> (&'static str, &'static str) {
+        ("SET LOCAL concertina.bypass = 'on'", "SET LOCAL concertina.bypass = 'off'")
+    }
+
+    fn same(&self, left: &str, right: &str, column: &Column) -> String {
+        match column.comparison {
+            Comparison::Native => format!("({left} IS NOT DISTINCT FROM {right})"),
+            Comparison::Bytes => format!("(({left})::text COLLATE \"C\" IS NOT DISTINCT FROM ({right})::text)"),
+            Comparison::Text => format!("(({left})::text IS NOT DISTINCT FROM ({right})::text)"),
+        }
+    }
+    fn coerce(&self, expression: &str, column: &Column) -> String {
+        format!("({expression})::{}", column.base_type)
+    }
+
+    fn key_column(&self, table: &str, column: &Column) -> String {
+        match column.base_type.as_str() {
+            "smallint" | "integer" | "bigint" => format!("{table}.{}::bigint", self.quote(&column.name)),
+            _ => format!("{table}.{}::text", self.quote(&column.name)),
+        }
+    }
+    fn key_parameter(&self, position: usize, column: &Column) -> String {
+        format!("${position}::{}", column.type_name)
+    }
+    fn estimate_rows(&self, table: &str) -> String {
+        // reltuples is -1 before the first ANALYZE; the file size then gives the order of magnitude.
+        format!(
+            "SELECT CASE WHEN reltuples >= 0 THEN reltuples::bigint ELSE pg_relation_size(oid) / 100 END \
+             FROM pg_class WHERE oid = to_regclass({})",
+            self.literal(&self.table(table))
+        )
+    }
+}
+
+/// The text of a native type for one database.
+pub(super) fn native(sql: &super::Sql, kind: Kind) -> Result<String, Refusal> {
+    sql.on(kind).map(str::to_owned).ok_or_else(|| Refusal::new(format!("the type has no text for {kind}")))
+}

@@ -1,0 +1,337 @@
+//! SQLite 3.35 and later, embedded.
+
+use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
+use super::postgres::native;
+use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
+use super::sqlite_table::CreateTable;
+use super::statement::{Change, Refusal, Script, Statement};
+use super::sync::{self, RELATED_EVENTS, Rule, Rules, Sync};
+use super::{Dialect, Kind, Patience, Server};
+
+/// SQLite's SQL.
+#[derive(Debug)]
+pub(super) struct Sqlite {
+    pub(super) server: Server,
+}
+
+const TABLES: &str =
+    "(SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')";
+const NOT_BYPASSED: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\")";
+
+impl Sqlite {
+    /// Rebuilds a table in the transaction at hand, keeping rows, indexes, triggers and every constraint: SQLite's ALTER
+    /// can do little else. The steps are those of <https://www.sqlite.org/lang_altertable.html>, section 7.
+    fn rebuild(&self, table: &Table, change: &Change) -> Result<Script, Refusal> {
+        let text = table.sql.as_deref().unwrap_or_default();
+        let mut definition = CreateTable::parse(text).map_err(|error| Refusal::new(error.to_string()))?;
+        edit(&mut definition, self, &table.name, change).map_err(|error| Refusal::new(error.to_string()))?;
+        let kept = definition.columns();
+        let copied: Vec<String> = table
+            .columns
+            .iter()
+            .filter(|column| !column.generated && kept.iter().any(|name| name.eq_ignore_ascii_case(&column.name)))
+            .map(|column| column.name.clone())
+            .collect();
+        let scratch = format!("{}rebuild_{}", super::PREFIX, table.name);
+        definition.rename(&scratch);
+        let (old, new) = (self.table(&table.name), self.quote(&scratch));
+        let columns = self.columns(&copied);
+        let mut script = Script { without_foreign_keys: true, ..Script::default() };
+        script.run(definition.to_sql());
+        script.run(format!("INSERT INTO {new} ({columns}) SELECT {columns} FROM {old}"));
+        if definition.autoincrement() {
+            // The highest number ever given, not the highest still there.
+            script.run(format!(
+                "UPDATE sqlite_sequence SET seq = (SELECT seq FROM sqlite_sequence WHERE name = {}) WHERE name = {}",
+                self.literal(&table.name),
+                self.literal(&scratch)
+            ));
+        }
+        script.run(format!("DROP TABLE {old}"));
+        script.run(format!("ALTER TABLE {new} RENAME TO {old}"));
+        for dependent in &table.dependents {
+            script.run(dependent.clone());
+        }
+        script.statements.push(Statement::MustBeEmpty {
+            query: format!("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check({})", self.literal(&table.name)),
+            message: format!("rows of `{}` refer to rows that do not exist", table.name),
+        });
+        Ok(script)
+    }
+
+    /// How a trigger finds the row that it was fired for.
+    fn this_row(&self, table: &Table) -> String {
+        let without_rowid = table
+            .sql
+            .as_deref()
+            .and_then(|sql| CreateTable::parse(sql).ok())
+            .is_some_and(|definition| definition.without_rowid());
+        let name = self.table(&table.name);
+        if without_rowid {
+            let tests: Vec<_> =
+                table.primary_key.iter().map(|key| format!("{name}.{0} IS NEW.{0}", self.quote(key))).collect();
+            return tests.join(" AND ");
+        }
+        // A column of the user's may bear one of the rowid's three names.
+        let rowid = ["rowid", "_rowid_", "oid"]
+            .into_iter()
+            .find(|word| !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(word)))
+            .unwrap_or("rowid");
+        format!("{name}.{rowid} = NEW.{rowid}")
+    }
+
+    /// Flattens the tree: one statement a leaf, under the conditions that lead to it.
+    fn flatten(&self, sync: &Sync, table: &Table, rules: &[Rule], path: &[String], output: &mut Vec<String>) {
+        let when = if path.is_empty() { "1".to_owned() } else { path.join(" AND ") };
+        let name = self.table(&table.name);
+        let row = self.this_row(table);
+        for rule in rules {
+            match rule {
+                Rule::If { condition, then, otherwise } => {
+                    let mut inner = path.to_vec();
+                    inner.push(format!("({condition})"));
+                    self.flatten(sync, table, then, &inner, output);
+                    inner.pop();
+                    inner.push(format!("NOT ({condition})"));
+                    self.flatten(sync, table, otherwise, &inner, output);
+                }
+                Rule::Assign(writes) => {
+                    let set: Vec<_> = writes
+                        .iter()
+                        .map(|(column, value)| format!("{} = {value}", self.quote(&column.name)))
+                        .collect();
+                    output.push(format!("UPDATE {name} SET {} WHERE {row} AND {when}", set.join(", ")));
+                }
+                Rule::Reject(message) => {
+                    output.push(format!("SELECT RAISE(ABORT, {}) WHERE {when}", self.literal(message)));
+                }
+                Rule::Seen(side) => output.push(format!(
+                    "UPDATE \"concertina_seen\" SET seen_at = CAST(strftime('%s', 'now') AS INTEGER) \
+                     WHERE sync_name = {} AND side = '{}' AND seen_at < CAST(strftime('%s', 'now') AS INTEGER) - 59 AND {when}",
+                    self.literal(&sync.name),
+                    side.word()
+                )),
+                Rule::Require(column) => output.push(format!(
+                    "SELECT RAISE(ABORT, {}) FROM {name} WHERE {row} AND {name}.{} IS NULL",
+                    self.literal(&format!("NOT NULL constraint failed: {}.{column}", table.name)),
+                    self.quote(column)
+                )),
+            }
+        }
+    }
+
+    fn trigger(&self, name: &str, head: &str, statements: &[String]) -> [Statement; 2] {
+        let name = self.quote(name);
+        let body: String = statements.iter().map(|statement| format!("  {statement};\n")).collect();
+        [
+            Statement::Run(format!("DROP TRIGGER IF EXISTS {name}")),
+            Statement::Run(format!(
+                "CREATE TRIGGER {name} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (on_) VALUES (1);\n{body}  \
+                 DELETE FROM \"concertina_bypass\";\nEND"
+            )),
+        ]
+    }
+}
+
+impl Dialect for Sqlite {
+    fn kind(&self) -> Kind {
+        Kind::Sqlite
+    }
+    fn server(&self) -> &Server {
+        &self.server
+    }
+    fn now(&self) -> &'static str {
+        "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
+    }
+    fn table_exists(&self, name: &str) -> String {
+        format!("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = {}", self.literal(name))
+    }
+
+    fn inspection(&self) -> Inspection {
+        Inspection {
+            namespace: "SELECT 'main'".to_owned(),
+            tables: format!("SELECT name, sql FROM {TABLES} ORDER BY name"),
+            columns: format!(
+                "SELECT m.name, c.name, c.type, c.type, CASE WHEN c.\"notnull\" = 0 THEN '1' ELSE '0' END, c.dflt_value, \
+                 CASE WHEN c.dflt_value NOT LIKE '%(%' AND c.dflt_value NOT LIKE 'CURRENT\\_%' ESCAPE '\\' THEN '1' ELSE '0' END, \
+                 CASE WHEN c.hidden IN (2, 3) THEN '1' ELSE '0' END, \
+                 CASE WHEN c.type LIKE '%CHAR%' OR c.type LIKE '%TEXT%' OR c.type LIKE '%CLOB%' THEN 'bytes' ELSE 'native' END, \
+                 NULL, '' FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c ORDER BY m.name, c.cid"
+            ),
+            keys: format!(
+                "SELECT m.name, '', 'p', c.name, '1', '1', c.pk AS n FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c WHERE c.pk > 0 \
+                 UNION ALL SELECT m.name, l.name, CASE l.origin WHEN 'u' THEN 'u' ELSE 'i' END, COALESCE(i.name, '(expression)'), \
+                 CAST(l.\"unique\" AS TEXT), '1', i.seqno FROM {TABLES} m JOIN pragma_index_list(m.name) l \
+                 JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk' ORDER BY 1, 2, 7"
+            ),
+            foreign_keys: format!(
+                "SELECT m.name, NULL, f.\"from\", f.\"table\", COALESCE(f.\"to\", ''), CAST(f.id AS TEXT) \
+                 FROM {TABLES} m JOIN pragma_foreign_key_list(m.name) f ORDER BY m.name, f.id DESC, f.seq"
+            ),
+            checks: None,
+            triggers: "SELECT tbl_name, name, sql, '1' FROM sqlite_master WHERE type = 'trigger' ORDER BY 1, 2".to_owned(),
+            enums: None,
+            dependents: Some(
+                "SELECT tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    fn support(&self) -> Vec<String> {
+        vec![
+            "CREATE TABLE IF NOT EXISTS \"concertina_seen\" (sync_name TEXT NOT NULL, side TEXT NOT NULL, \
+             seen_at INTEGER NOT NULL, PRIMARY KEY (sync_name, side))"
+                .to_owned(),
+            // A row here switches the syncs off, inside the transaction that wrote it: SQLite has one writer at a time,
+            // so nobody else ever sees it.
+            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (on_ INTEGER NOT NULL)".to_owned(),
+        ]
+    }
+
+    fn begin(&self) -> &'static str {
+        "BEGIN IMMEDIATE"
+    }
+    fn lock_wait(&self, patience: Patience) -> &'static str {
+        match patience {
+            Patience::Instant => "PRAGMA busy_timeout = 250",
+            Patience::Seconds => "PRAGMA busy_timeout = 5000",
+        }
+    }
+    fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
+        // Under legacy_alter_table a rename leaves the references of other tables as they are, which is the point.
+        if on {
+            &["PRAGMA legacy_alter_table = OFF", "PRAGMA foreign_keys = ON"]
+        } else {
+            &["PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON"]
+        }
+    }
+    fn scratch(&self, _name: &str) -> Option<(Vec<String>, Vec<String>)> {
+        None
+    }
+    fn boolean(&self, value: bool) -> &'static str {
+        if value { "1" } else { "0" }
+    }
+
+    fn column_type(&self, _table: &str, column: &ColumnDefinition) -> Result<String, Refusal> {
+        Ok(match &column.column_type {
+            ColumnType::Boolean => "BOOLEAN".to_owned(),
+            ColumnType::Integer => "INTEGER".to_owned(),
+            ColumnType::Bigint if column.identity => "INTEGER".to_owned(),
+            ColumnType::Bigint => "BIGINT".to_owned(),
+            ColumnType::Decimal(None) => "NUMERIC".to_owned(),
+            ColumnType::Decimal(Some((precision, scale))) => format!("NUMERIC({precision}, {scale})"),
+            ColumnType::Float => "FLOAT".to_owned(),
+            ColumnType::String(length) => format!("VARCHAR({length})"),
+            ColumnType::Text => "TEXT".to_owned(),
+            ColumnType::Timestamp => "DATETIME".to_owned(),
+            ColumnType::Date => "DATE".to_owned(),
+            ColumnType::Json => "JSON".to_owned(),
+            ColumnType::Uuid => "CHAR(36)".to_owned(),
+            ColumnType::Binary => "BLOB".to_owned(),
+            ColumnType::Enum { values, .. } => {
+                format!("VARCHAR({})", values.iter().map(|value| value.chars().count()).max().unwrap_or(1))
+            }
+            ColumnType::Native(sql) => native(sql, Kind::Sqlite)?,
+        })
+    }
+
+    fn alter(&self, _schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
+        match change {
+            Change::AddColumn(definition) => Ok(Script::of(format!(
+                "ALTER TABLE {} ADD COLUMN {}",
+                self.table(&table.name),
+                self.column_definition(&table.name, definition)?
+            ))),
+            Change::DropColumn(name) => {
+                let index = table.indexes.iter().find(|index| index.columns.contains(name));
+                if let Some(index) = index {
+                    return Err(Refusal::new(format!(
+                        "index `{}` still uses column `{name}`; put a drop_index above this step",
+                        index.name
+                    )));
+                }
+                self.rebuild(table, change)
+            }
+            _ => self.rebuild(table, change),
+        }
+    }
+
+    fn create_index(&self, index: &IndexDefinition, _leftover: bool) -> Script {
+        Script::of(format!(
+            "CREATE {}INDEX {} ON {} ({})",
+            if index.unique { "UNIQUE " } else { "" },
+            self.quote(&index.name),
+            self.table(&index.table),
+            self.columns(&index.columns)
+        ))
+    }
+    fn drop_index(&self, _table: &Table, name: &str) -> Script {
+        Script::of(format!("DROP INDEX {}", self.quote(name)))
+    }
+
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
+        let rules = Rules::new(sync, self, schema, "NEW.")?;
+        let table = rules.table();
+        let synced: Vec<String> = sync.backward.iter().chain(&sync.forward).map(|(name, _)| name.clone()).collect();
+        let mut script = Script::default();
+        script.run(format!(
+            "INSERT OR IGNORE INTO \"concertina_seen\" (sync_name, side, seen_at) VALUES ({0}, 'old', 0), ({0}, 'new', 0)",
+            self.literal(&sync.name)
+        ));
+        for (part, event, guard, body) in [
+            ("insert", "INSERT".to_owned(), NOT_BYPASSED.to_owned(), rules.insert()),
+            (
+                "update",
+                format!("UPDATE OF {}", self.columns(&synced)),
+                format!("{} AND {NOT_BYPASSED}", rules.touched()),
+                rules.update(),
+            ),
+        ] {
+            let mut statements = Vec::new();
+            self.flatten(sync, table, &body, &[], &mut statements);
+            script.statements.extend(self.trigger(
+                &self.trigger_name(&sync.name, part),
+                &format!("AFTER {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&sync.table)),
+                &statements,
+            ));
+        }
+        for (position, related) in sync.related.iter().enumerate() {
+            for event in RELATED_EVENTS {
+                let part = format!("related{position}_{}", event.to_ascii_lowercase());
+                // With one writer at a time there is nobody to wait for: the write that takes the rows is not needed.
+                let [_, write] = sync::related_writes(sync, related, event, self, schema)?;
+                script.statements.extend(self.trigger(
+                    &self.trigger_name(&sync.name, &part),
+                    &format!("AFTER {event} ON {} FOR EACH ROW WHEN {NOT_BYPASSED}", self.table(&related.table)),
+                    &[write],
+                ));
+            }
+        }
+        Ok(script)
+    }
+
+    fn drop_sync(&self, sync: &Sync) -> Script {
+        let mut script = Script::default();
+        for (_, trigger) in self.sync_triggers(sync) {
+            script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&trigger)));
+        }
+        script.run(format!("DELETE FROM \"concertina_seen\" WHERE sync_name = {}", self.literal(&sync.name)));
+        script
+    }
+
+    fn bypass(&self) -> (&'static str, &'static str) {
+        ("INSERT INTO \"concertina_bypass\" (on_) VALUES (1)", "DELETE FROM \"concertina_bypass\"")
+    }
+
+    fn same(&self, left: &str, right: &str, column: &Column) -> String {
+        match column.comparison {
+            Comparison::Native => format!("({left} IS {right})"),
+            Comparison::Bytes | Comparison::Text => format!("({left} IS {right} COLLATE BINARY)"),
+        }
+    }
+    fn estimate_rows(&self, table: &str) -> String {
+        // The last rowid is found by one seek; it is an upper bound where rows were deleted.
+        format!("SELECT COALESCE(MAX(rowid), 0) FROM {}", self.table(table))
+    }
+}

@@ -1,0 +1,106 @@
+//! What a step turns into: statements to send, and changes of one live table.
+
+use super::definition::{ColumnDefinition, ForeignKeyDefinition};
+
+/// The statements of one step.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Script {
+    /// In order.
+    pub statements: Vec<Statement>,
+    /// A statement here cannot run inside a transaction (CREATE INDEX CONCURRENTLY).
+    pub outside_transaction: bool,
+    /// How long its statements may wait for a lock.
+    pub patience: super::Patience,
+    /// Foreign keys must be off around the transaction (a SQLite rebuild); a statement of the script checks them.
+    pub without_foreign_keys: bool,
+}
+
+impl Script {
+    /// A script of one statement.
+    pub fn of(sql: impl Into<String>) -> Self {
+        Self { statements: vec![Statement::Run(sql.into())], ..Self::default() }
+    }
+
+    /// Appends a statement.
+    pub fn run(&mut self, sql: impl Into<String>) {
+        self.statements.push(Statement::Run(sql.into()));
+    }
+}
+
+/// One thing to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// Run it.
+    Run(String),
+    /// Run the first that the server accepts: the cheapest ALGORITHM comes first, and none of them copies the table.
+    FirstAccepted(Vec<String>),
+    /// A query that must return no row; the message says what a row means.
+    MustBeEmpty {
+        /// The query.
+        query: String,
+        /// What a row means.
+        message: String,
+    },
+}
+
+impl Statement {
+    /// The text that is sent first.
+    pub fn sql(&self) -> &str {
+        match self {
+            Self::Run(sql) => sql,
+            Self::FirstAccepted(choices) => choices.first().map_or("", String::as_str),
+            Self::MustBeEmpty { query, .. } => query,
+        }
+    }
+}
+
+/// A change of one live table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Adds a column.
+    AddColumn(ColumnDefinition),
+    /// Drops a column.
+    DropColumn(String),
+    /// Makes a column refuse NULL.
+    SetNotNull(String),
+    /// Lets a column take NULL.
+    DropNotNull(String),
+    /// Sets a column's default; the text is SQL.
+    SetDefault(String, String),
+    /// Removes a column's default.
+    DropDefault(String),
+    /// Adds a foreign key, not validated where the database can.
+    AddForeignKey(ForeignKeyDefinition),
+    /// Drops a constraint by name.
+    DropConstraint(String),
+}
+
+/// Why a dialect will not do something; a lower-case fragment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// The reason.
+    pub reason: String,
+    /// The word of the change file to underline, where one word is to blame.
+    pub word: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with its reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), word: None }
+    }
+
+    /// The same refusal, blaming a word of the change file.
+    #[must_use]
+    pub fn at(mut self, word: impl Into<String>) -> Self {
+        self.word = Some(word.into());
+        self
+    }
+}
+
+impl From<super::expression::ExpressionError> for Refusal {
+    fn from(error: super::expression::ExpressionError) -> Self {
+        Self { reason: error.message, word: error.word }
+    }
+}

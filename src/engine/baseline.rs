@@ -1,0 +1,150 @@
+//! Adopts a database that already has the baseline: compares it with what the baseline makes, then records.
+
+use std::path::Path;
+
+use super::session::{Access, Session};
+use super::{EngineError, Observer};
+use crate::catalog::Project;
+use crate::db::{Connection, Target};
+use crate::dialect::{Kind, Schema, Table};
+use crate::store::{self, BaselineEntry};
+
+/// Records the baseline up to a version as applied, if the database is what it makes. Returns the files recorded.
+pub async fn adopt_baseline(
+    project: &Project,
+    target: &Target,
+    at: &str,
+    observer: &dyn Observer,
+) -> Result<Vec<String>, EngineError> {
+    let files = project.baseline(target.kind());
+    let wanted = files.iter().find(|file| {
+        file.label == at || file.name == at || at.trim_start_matches('V').parse() == Ok(file.version)
+    });
+    let Some(wanted) = wanted else {
+        let labels: Vec<_> = files.iter().map(|file| file.label.as_str()).collect();
+        return Err(EngineError::Usage(format!("the baseline has no version `{at}`; it has {}", labels.join(", "))));
+    };
+    let version = wanted.version;
+    let access = Access::Write { command: "baseline", create: false };
+    let mut session = Session::open(project, target, access, observer).await?;
+    let outcome = session.adopt(version).await;
+    session.close(outcome).await
+}
+
+impl Session<'_> {
+    async fn adopt(&mut self, version: i64) -> Result<Vec<String>, EngineError> {
+        self.refuse_drift()?;
+        let all = self.baseline_entries();
+        let applied: Vec<i64> = self.facts.baseline.iter().map(|fact| fact.version).collect();
+        let wanted: Vec<BaselineEntry> = all.iter().filter(|entry| entry.version <= version).cloned().collect();
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter(|entry| !applied.contains(&entry.version))
+            .map(|entry| entry.label.clone())
+            .collect();
+        if missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let made = scratch_schema(&self.connection, &wanted).await?;
+        let live = self.connection.inspect().await?;
+        let differences = differences(&made, &live);
+        if !differences.is_empty() {
+            return Err(EngineError::BaselineDiffers(differences));
+        }
+        let (connection, lease) = self.connection_and_lease();
+        store::adopt_baseline(connection, lease, &all, version).await?;
+        self.note("baseline", "adopted", Some(missing.join(", ")), None).await?;
+        Ok(missing)
+    }
+}
+
+/// What the baseline makes, in a place that is gone afterwards.
+async fn scratch_schema(connection: &Connection, entries: &[BaselineEntry]) -> Result<Schema, EngineError> {
+    let dialect = connection.shared_dialect();
+    let name = format!("concertina_scratch_{}_{:08x}", std::process::id(), fastrand::u32(..));
+    let mut scratch = match dialect.kind() {
+        Kind::Sqlite => Connection::open(&Target::parse("sqlite::memory:", Path::new("."))?, true).await?,
+        Kind::Postgres | Kind::MySql => connection.another().await?,
+    };
+    let (enter, leave) = dialect.scratch(&name).unwrap_or_default();
+    let work = async |scratch: &mut Connection| -> Result<Schema, EngineError> {
+        for statement in &enter {
+            scratch.run(statement).await?;
+        }
+        for entry in entries {
+            scratch.run(&entry.sql).await?;
+        }
+        Ok(scratch.inspect().await?)
+    };
+    let made = work(&mut scratch).await;
+    for statement in &leave {
+        scratch.run(statement).await?;
+    }
+    scratch.close().await;
+    made
+}
+
+/// What the live schema lacks or has otherwise; tables that the baseline does not know are left alone.
+fn differences(made: &Schema, live: &Schema) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, table) in made.tables.iter().filter(|(name, _)| !name.contains('.')) {
+        match live.table(name) {
+            Some(other) => compare(table, other, &mut found),
+            None => found.push(format!("table {name} is missing")),
+        }
+    }
+    found
+}
+
+fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
+    let name = &made.name;
+    for column in &made.columns {
+        match live.column(&column.name) {
+            None => found.push(format!("column {name}.{} is missing", column.name)),
+            Some(other) => {
+                let describe = |column: &crate::dialect::Column| {
+                    let null = if column.nullable { "NULL" } else { "NOT NULL" };
+                    let default =
+                        column.default.as_ref().map_or_else(String::new, |default| format!(" DEFAULT {default}"));
+                    format!("{} {null}{default}", column.type_name)
+                };
+                if describe(column) != describe(other) {
+                    found.push(format!("column {name}.{} is {}, not {}", column.name, describe(other), describe(column)));
+                }
+            }
+        }
+    }
+    for column in live.columns.iter().filter(|column| made.column(&column.name).is_none()) {
+        found.push(format!("column {name}.{} is not the baseline's", column.name));
+    }
+    if made.primary_key != live.primary_key {
+        found.push(format!("the primary key of {name} is ({}), not ({})", live.primary_key.join(", "), made.primary_key.join(", ")));
+    }
+    let sets = |table: &Table| -> [Vec<String>; 4] {
+        let mut uniques: Vec<String> = table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
+        let mut indexes: Vec<String> =
+            table.indexes.iter().map(|index| format!("{} ({})", index.name, index.columns.join(", "))).collect();
+        let mut keys: Vec<String> = table
+            .foreign_keys
+            .iter()
+            .map(|key| {
+                format!("({}) to {} ({})", key.columns.join(", "), key.references, key.referenced_columns.join(", "))
+            })
+            .collect();
+        let mut checks: Vec<String> = table.checks.iter().map(|check| check.expression.clone()).collect();
+        uniques.sort();
+        indexes.sort();
+        keys.sort();
+        checks.sort();
+        [uniques, indexes, keys, checks]
+    };
+    let words = ["unique constraint", "index", "foreign key", "check"];
+    for ((made, live), word) in sets(made).iter().zip(&sets(live)).zip(words) {
+        for item in made.iter().filter(|item| !live.contains(item)) {
+            found.push(format!("{word} {item} of {name} is missing"));
+        }
+        for item in live.iter().filter(|item| !made.contains(item)) {
+            found.push(format!("{word} {item} of {name} is not the baseline's"));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How a command can fail. `cli` maps each variant to a message, a hint and an exit code by one match.
+
+use crate::catalog::{Diagnostic, Diagnostics};
+use crate::db::DbError;
+use crate::plan::{Drift, Refused};
+use crate::store::StoreError;
+
+/// An error of a command.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The project's files are not sound, alone or against this database; nothing was changed.
+    #[error(transparent)]
+    Project(#[from] Diagnostics),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Our own tables.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A gate.
+    #[error("{}", .0.reason)]
+    Refused(Refused),
+    /// Files that are not what was applied, or triggers that are not there.
+    #[error("{}", drift_words(.0.len()))]
+    Drift(Vec<Drift>),
+    /// Sync triggers that expand installed are gone.
+    #[error("the database lacks what expand installed: {}", .0.join("; "))]
+    MissingTriggers(Vec<String>),
+    /// A step failed.
+    #[error("{summary}: {source}")]
+    Step {
+        /// Where it is.
+        place: Box<Diagnostic>,
+        /// What it does.
+        summary: String,
+        /// Why it failed.
+        source: DbError,
+    },
+    /// Rows that a check of a step found.
+    #[error("{summary}: {message}")]
+    StepCheck {
+        /// Where it is.
+        place: Box<Diagnostic>,
+        /// What it does.
+        summary: String,
+        /// What the rows mean.
+        message: String,
+    },
+    /// Only a person can know whether a step took effect.
+    #[error("an earlier run died inside {id}, and the database does not tell whether it took effect")]
+    NeedsPerson {
+        /// The step.
+        id: String,
+        /// Its statements.
+        sql: Vec<String>,
+    },
+    /// A backfill cannot go on.
+    #[error("backfill {id}: {reason}")]
+    Backfill {
+        /// Which.
+        id: String,
+        /// Why.
+        reason: String,
+    },
+    /// The database has not what the baseline makes.
+    #[error("the database is not what the baseline makes")]
+    BaselineDiffers(Vec<String>),
+    /// A name on the command line means nothing.
+    #[error("{0}")]
+    Usage(String),
+    /// Asked to stop; state is saved.
+    #[error("interrupted; state is saved, run the same command to go on")]
+    Interrupted,
+}
+
+fn drift_words(count: usize) -> String {
+    match count {
+        1 => "a file is not what was applied".to_owned(),
+        count => format!("{count} files are not what was applied"),
+    }
+}
+
+impl From<Refused> for EngineError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}

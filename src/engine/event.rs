@@ -1,0 +1,101 @@
+//! What the engine tells while it works. It prints nothing itself.
+
+use std::time::Duration;
+
+use crate::step::Phase;
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A file of the baseline was run.
+    Baseline {
+        /// `V1__liberty`.
+        label: String,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A phase begins.
+    PhaseStarted {
+        /// The release.
+        release: String,
+        /// The phase.
+        phase: Phase,
+    },
+    /// A phase is done.
+    PhaseDone {
+        /// The release.
+        release: String,
+        /// The phase.
+        phase: Phase,
+        /// How long this run of it took.
+        took: Duration,
+    },
+    /// A step begins.
+    StepStarted {
+        /// What it does.
+        summary: String,
+    },
+    /// A step is done.
+    StepDone {
+        /// What it does.
+        summary: String,
+        /// How long it took; `None`: an earlier run did it and died before it could say so.
+        took: Option<Duration>,
+    },
+    /// Something waits.
+    Waiting {
+        /// What waits.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// A backfill begins or goes on.
+    BackfillStarted {
+        /// Its id.
+        id: String,
+        /// About how many rows the table has.
+        estimate: Option<u64>,
+        /// Rows walked before, in this pass.
+        walked: u64,
+    },
+    /// A batch is committed.
+    Batch {
+        /// The backfill.
+        id: String,
+        /// Rows walked in this pass.
+        walked: u64,
+        /// Rows changed in all.
+        changed: u64,
+        /// The size of the next batch.
+        next_size: u64,
+    },
+    /// A backfill is done, or stops at its limit.
+    BackfillStopped {
+        /// Its id.
+        id: String,
+        /// Rows changed in all.
+        changed: u64,
+        /// Whether it is done.
+        done: bool,
+    },
+    /// The data was proved.
+    Verified {
+        /// What was.
+        subject: String,
+    },
+    /// A gate was overridden.
+    Forced {
+        /// Its word.
+        gate: &'static str,
+        /// What it would have said.
+        reason: String,
+    },
+}
+
+/// Who is told, and who may ask the engine to stop.
+pub trait Observer {
+    /// Takes an event.
+    fn event(&self, event: Event);
+    /// Whether to stop at the next safe place.
+    fn interrupted(&self) -> bool;
+}

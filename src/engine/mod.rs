@@ -1,0 +1,25 @@
+//! The verbs: what a command does, from opening its session to giving the lease back.
+//!
+//! The room holds no SQL text and prints nothing: statements come from the plan, and what happens is told to an
+//! [`Observer`].
+
+mod backfill;
+mod baseline;
+mod error;
+mod event;
+mod phases;
+mod report;
+mod resolve;
+mod session;
+mod steps;
+mod verify;
+
+pub use baseline::adopt_baseline;
+pub use error::EngineError;
+pub use event::{Event, Observer};
+pub use phases::{Outcome, PhaseOptions, run_phase, upgrade};
+pub use resolve::{Answer, resolve};
+pub use report::{
+    BackfillStatus, BaselineStatus, Check, Next, PhasePlan, PhaseStatus, PlanStep, ReleaseStatus, Status, StepStatus,
+    SyncStatus, check, plan, status,
+};

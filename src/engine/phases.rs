@@ -1,0 +1,270 @@
+//! The verbs of deploy automation: expand, migrate, contract, and upgrade, which is the same three for every release.
+
+use std::time::{Duration, Instant};
+
+use super::backfill::MigrateEnd;
+use super::session::{Access, Session};
+use super::{EngineError, Event, Observer};
+use crate::catalog::{Project, Release};
+use crate::db::{Target, failpoint};
+use crate::dialect::expression;
+use crate::plan::{Gate, Need, Refused, admit, baseline_gate, installed_syncs, target};
+use crate::step::Phase;
+use crate::store;
+
+/// The history's word for a baseline that was begun.
+const BASELINE_BEGAN: &str = "baseline begins";
+
+/// What a command is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseOptions {
+    /// The release; left out, the open one.
+    pub release: Option<String>,
+    /// How many rows migrate may change.
+    pub max_rows: Option<u64>,
+    /// The quiet period of contract; left out, the manifest's.
+    pub quiet_period: Option<Duration>,
+    /// Gates to override.
+    pub force: Vec<Gate>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The phases that were carried out, `release/phase`.
+    pub done: Vec<String>,
+    /// Whether a limit stopped migrate.
+    pub limited: bool,
+    /// What is needed next.
+    pub need: Need,
+    /// What an operator should know of a quiet sync.
+    pub caution: Option<String>,
+}
+
+/// Runs one phase of the open release.
+pub async fn run_phase(
+    project: &Project,
+    target: &Target,
+    phase: Phase,
+    options: &PhaseOptions,
+    observer: &dyn Observer,
+) -> Result<Outcome, EngineError> {
+    let access = Access::Write { command: phase.word(), create: false };
+    let mut session = Session::open(project, target, access, observer).await?;
+    let outcome = session.phase(phase, options).await;
+    session.close(outcome).await
+}
+
+/// Runs the baseline and every phase of every release up to one.
+pub async fn upgrade(
+    project: &Project,
+    target: &Target,
+    to: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Outcome, EngineError> {
+    let last = match to {
+        Some(name) => project.release(name).map(|(index, _)| index).ok_or_else(|| unknown_release(project, name))?,
+        None => project.releases.len().saturating_sub(1),
+    };
+    let access = Access::Write { command: "upgrade", create: true };
+    let mut session = Session::open(project, target, access, observer).await?;
+    let outcome = session.upgrade(last).await;
+    session.close(outcome).await
+}
+
+/// An error for a name that is not in the train.
+pub(super) fn unknown_release(project: &Project, name: &str) -> EngineError {
+    let train = project.train();
+    let near = expression::nearest(name, train.iter().copied());
+    let advice = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    EngineError::Usage(format!("there is no release `{name}` in the train ({}){advice}", train.join(", ")))
+}
+
+impl Session<'_> {
+    async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
+        if let Some(name) = &options.release
+            && self.project.release(name).is_none()
+        {
+            return Err(unknown_release(self.project, name));
+        }
+        self.pass_shared_gates().await?;
+        let standing = self.standing();
+        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else {
+            return Ok(self.outcome(Vec::new(), false, None));
+        };
+        if !admit(&standing, index, phase)? {
+            return Ok(self.outcome(Vec::new(), false, None));
+        }
+        let (limited, caution) = match phase {
+            Phase::Expand => (self.expand(release).await?, None),
+            Phase::Migrate => (self.migrate(release, options.max_rows).await?, None),
+            Phase::Contract => {
+                let quiet = options.quiet_period.unwrap_or(self.project.manifest.gates.quiet_period);
+                let caution = self.contract(release, quiet, &options.force).await?;
+                (MigrateEnd::Done, caution)
+            }
+        };
+        let limited = limited == MigrateEnd::Limit;
+        let done = if limited { Vec::new() } else { vec![format!("{}/{phase}", release.name)] };
+        Ok(self.outcome(done, limited, caution))
+    }
+
+    fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
+        Outcome { done, limited, need: self.standing().need(), caution }
+    }
+
+    /// Drift, a newer database, a missing baseline, missing triggers.
+    async fn pass_shared_gates(&mut self) -> Result<(), EngineError> {
+        let standing = self.standing();
+        let has_tables = !standing.baseline_pending.is_empty() && !self.connection.inspect().await?.tables.is_empty();
+        baseline_gate(&standing, has_tables)?;
+        self.refuse_drift()?;
+        self.refuse_missing_triggers().await
+    }
+
+    async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
+        let standing = self.standing();
+        if !standing.unknown.is_empty() {
+            baseline_gate(&standing, false)?;
+        }
+        self.refuse_drift()?;
+        let mut done = Vec::new();
+        if !standing.baseline_pending.is_empty() {
+            // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it.
+            if self.facts.baseline.is_empty() && !self.connection.inspect().await?.tables.is_empty() {
+                // A baseline that died in its first file, on a database without transactional DDL, left its tables: our
+                // note that it began tells it from a stranger's.
+                if !self.baseline_began().await? {
+                    baseline_gate(&standing, true)?;
+                }
+            }
+            done.extend(self.apply_baseline().await?);
+        }
+        self.refuse_missing_triggers().await?;
+        for index in 0..=last {
+            let Some(release) = self.project.releases.get(index) else { break };
+            for phase in Phase::ALL {
+                let standing = self.standing();
+                if !admit(&standing, index, phase)? {
+                    continue;
+                }
+                match phase {
+                    Phase::Expand => self.expand(release).await.map(drop)?,
+                    Phase::Migrate => self.migrate(release, None).await.map(drop)?,
+                    Phase::Contract => self.contract(release, Duration::ZERO, &[]).await.map(drop)?,
+                }
+                done.push(format!("{}/{phase}", release.name));
+            }
+        }
+        Ok(self.outcome(done, false, None))
+    }
+
+    async fn baseline_began(&mut self) -> Result<bool, EngineError> {
+        let events = store::recent(&mut self.connection, 1_000).await?;
+        Ok(events.iter().any(|event| event.subject == BASELINE_BEGAN))
+    }
+
+    async fn apply_baseline(&mut self) -> Result<Vec<String>, EngineError> {
+        let pending = self.standing().baseline_pending;
+        let mut done = Vec::new();
+        self.note(BASELINE_BEGAN, "started", None, None).await?;
+        let entries = self.baseline_entries();
+        for entry in &entries {
+            if !pending.contains(&entry.label) {
+                continue;
+            }
+            self.refuse_interrupted()?;
+            let since = Instant::now();
+            let (connection, lease) = self.connection_and_lease();
+            store::run_baseline(connection, lease, &entries, entry.version).await.map_err(|error| match error {
+                store::StoreError::Refinery(message) => {
+                    store::StoreError::Refinery(format!("run {}: {message}", entry.label))
+                }
+                other => other,
+            })?;
+            failpoint::pass("baseline.file");
+            self.note(&entry.label, "done", None, Some(since.elapsed())).await?;
+            self.tell(Event::Baseline { label: entry.label.clone(), took: since.elapsed() });
+            done.push(entry.label.clone());
+        }
+        self.reload().await?;
+        Ok(done)
+    }
+
+    async fn expand(&mut self, release: &Release) -> Result<MigrateEnd, EngineError> {
+        let since = self.start_phase(&release.name, Phase::Expand).await?;
+        self.run_steps(release, Phase::Expand).await?;
+        self.finish_phase(&release.name, Phase::Expand, since).await?;
+        self.refuse_missing_triggers().await?;
+        Ok(MigrateEnd::Done)
+    }
+
+    async fn migrate(&mut self, release: &Release, max_rows: Option<u64>) -> Result<MigrateEnd, EngineError> {
+        let since = self.start_phase(&release.name, Phase::Migrate).await?;
+        let end = self.run_backfills(release, max_rows).await?;
+        if end == MigrateEnd::Done {
+            self.verify(release).await??;
+            self.finish_phase(&release.name, Phase::Migrate, since).await?;
+        }
+        Ok(end)
+    }
+
+    async fn contract(
+        &mut self,
+        release: &Release,
+        quiet: Duration,
+        force: &[Gate],
+    ) -> Result<Option<String>, EngineError> {
+        let caution = match self.quiet(release, quiet).await? {
+            Ok(caution) => caution,
+            Err(refused) => {
+                self.force(refused, force).await?;
+                None
+            }
+        };
+        if let Err(refused) = self.verify(release).await? {
+            self.force(refused, force).await?;
+        }
+        let since = self.start_phase(&release.name, Phase::Contract).await?;
+        self.run_steps(release, Phase::Contract).await?;
+        self.finish_phase(&release.name, Phase::Contract, since).await?;
+        Ok(caution)
+    }
+
+    /// Whether old writers have been quiet for long enough. A quiet sync is evidence, not proof, and the caution says so.
+    async fn quiet(&mut self, release: &Release, quiet: Duration) -> Result<Result<Option<String>, Refused>, EngineError> {
+        // The last write is recorded once a minute, so it may have been up to a minute later than the record says.
+        const GRAIN: Duration = Duration::from_secs(60);
+        let syncs = installed_syncs(release, &self.facts);
+        if syncs.is_empty() || quiet.is_zero() {
+            return Ok(Ok(None));
+        }
+        let now = store::now(&mut self.connection).await?;
+        let dialect = self.connection.shared_dialect();
+        for sync in &syncs {
+            let seen = self.connection.integer(&dialect.last_writes(sync), &[]).await?;
+            let Some(seen) = seen else { continue };
+            let ago = Duration::from_millis(u64::try_from(now - seen).unwrap_or(0));
+            if ago < quiet + GRAIN {
+                let wait = (quiet + GRAIN).saturating_sub(ago);
+                return Ok(Err(Refused {
+                    gate: Gate::Quiet,
+                    reason: format!(
+                        "an old node wrote: the sync `{}` saw an old-style write {} s ago, and the quiet period is {} s",
+                        sync.name,
+                        ago.as_secs(),
+                        quiet.as_secs()
+                    ),
+                    remedy: format!(
+                        "stop the old nodes, wait {} s and run contract again; or --force quiet, if you know that they are gone",
+                        wait.as_secs() + 1
+                    ),
+                }));
+            }
+        }
+        Ok(Ok(Some(format!(
+            "no old-style write was seen for {} s; reads, and writes that repeat a value, leave no trace",
+            quiet.as_secs()
+        ))))
+    }
+}

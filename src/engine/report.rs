@@ -1,0 +1,417 @@
+//! What operators and authors ask: where everything stands, what is needed, what would run. Reads, and writes nothing.
+
+use serde::Serialize;
+
+use super::phases::unknown_release;
+use super::session::{Access, Session};
+use super::{EngineError, Observer};
+use crate::catalog::{Diagnostics, Project};
+use crate::db::Target;
+use crate::plan::{
+    BackfillPlan, Drift, Need, ReleaseState, baseline_gate, check_release, drifts, installed_syncs, may_run, missing_triggers,
+};
+use crate::step::Phase;
+
+/// Where everything stands. Times are milliseconds since the epoch by the database's clock.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The database, without its password.
+    pub database: String,
+    /// Its version.
+    pub server: String,
+    /// The newest release whose schema is there in full.
+    pub current_release: Option<String>,
+    /// What is needed next.
+    pub next: Next,
+    /// The baseline.
+    pub baseline: BaselineStatus,
+    /// The train, oldest first.
+    pub releases: Vec<ReleaseStatus>,
+    /// Files that are not what was applied, and triggers that are gone.
+    pub drift: Vec<String>,
+    /// Who is at work.
+    pub runner: Option<String>,
+    /// The database's clock.
+    pub now: i64,
+}
+
+/// What is needed next.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+pub struct Next {
+    /// `none`, `baseline`, `expand`, `migrate` or `contract`.
+    pub phase: String,
+    /// Of which release.
+    pub release: Option<String>,
+    /// The command that does it.
+    pub command: Option<String>,
+}
+
+impl Next {
+    /// Puts a need in words.
+    pub fn of(need: &Need, project: &Project) -> Self {
+        match need {
+            Need::Nothing => Self { phase: "none".to_owned(), release: None, command: None },
+            Need::Baseline(_) => {
+                let first = project.releases.iter().take_while(|release| !release.has_files).last();
+                let to = first.map_or_else(String::new, |release| format!(" --to {}", release.name));
+                Self { phase: "baseline".to_owned(), release: None, command: Some(format!("concertina upgrade{to}")) }
+            }
+            Need::Phase(phase, release) => Self {
+                phase: phase.word().to_owned(),
+                release: Some(release.clone()),
+                command: Some(format!("concertina {phase}")),
+            },
+        }
+    }
+}
+
+/// The baseline.
+#[derive(Debug, Clone, Serialize)]
+pub struct BaselineStatus {
+    /// Files run.
+    pub applied: Vec<String>,
+    /// Files not run.
+    pub pending: Vec<String>,
+}
+
+/// A release.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub state: ReleaseState,
+    /// Its phases that began.
+    pub phases: Vec<PhaseStatus>,
+    /// Its schema steps.
+    pub steps: Vec<StepStatus>,
+    /// Its backfills.
+    pub backfills: Vec<BackfillStatus>,
+    /// Its syncs that are installed.
+    pub syncs: Vec<SyncStatus>,
+}
+
+/// A phase that began.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhaseStatus {
+    /// Which.
+    pub phase: String,
+    /// When it began.
+    pub started_at: i64,
+    /// When it was done.
+    pub finished_at: Option<i64>,
+}
+
+/// A schema step.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepStatus {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub summary: String,
+    /// `pending`, `started`, `failed` or `done`.
+    pub state: &'static str,
+    /// How long it took, in milliseconds.
+    pub duration_ms: Option<i64>,
+    /// How it failed.
+    pub failure: Option<String>,
+}
+
+/// A backfill.
+#[derive(Debug, Clone, Serialize)]
+pub struct BackfillStatus {
+    /// Its id.
+    pub id: String,
+    /// Its table.
+    pub table: String,
+    /// `pending`, `started` or `done`.
+    pub state: &'static str,
+    /// Rows changed.
+    pub rows_changed: i64,
+    /// Rows walked in this pass.
+    pub rows_walked: i64,
+    /// Which walk over the table it is, from 1.
+    pub pass: i64,
+    /// About how many rows the table has.
+    pub rows_estimated: Option<i64>,
+}
+
+/// A sync.
+#[derive(Debug, Clone, Serialize)]
+pub struct SyncStatus {
+    /// Its name.
+    pub name: String,
+    /// Its table.
+    pub table: String,
+    /// When an old-style write was seen last, to the minute.
+    pub last_old_write: Option<i64>,
+    /// When a new-style write was seen last, to the minute.
+    pub last_new_write: Option<i64>,
+}
+
+/// The answer to `check`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// What is needed next.
+    pub next: Next,
+    /// For `--release`: whether its nodes may run now.
+    pub allowed: Option<bool>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What a phase would run.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhasePlan {
+    /// The release.
+    pub release: Option<String>,
+    /// The phase, or `baseline`.
+    pub phase: String,
+    /// The steps, in order.
+    pub steps: Vec<PlanStep>,
+}
+
+/// A step that would run.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanStep {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub summary: String,
+    /// Its statements, in order.
+    pub statements: Vec<String>,
+    /// Whether they run in one transaction.
+    pub transactional: bool,
+}
+
+/// Reads where everything stands.
+pub async fn status(project: &Project, target: &Target, observer: &dyn Observer) -> Result<Status, EngineError> {
+    let session = Session::open(project, target, Access::Read, observer).await?;
+    reading(session, async |session| session.status().await).await
+}
+
+/// Reads what is needed next, or whether nodes of a release may run.
+pub async fn check(
+    project: &Project,
+    target: &Target,
+    release: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Check, EngineError> {
+    let index = match release {
+        Some(name) => Some(project.release(name).ok_or_else(|| unknown_release(project, name))?.0),
+        None => None,
+    };
+    let session = Session::open(project, target, Access::Read, observer).await?;
+    reading(session, async |session| session.check(index)).await
+}
+
+/// Works out what a phase would run.
+pub async fn plan(
+    project: &Project,
+    target: &Target,
+    phase: Option<Phase>,
+    observer: &dyn Observer,
+) -> Result<PhasePlan, EngineError> {
+    let session = Session::open(project, target, Access::Read, observer).await?;
+    reading(session, async |session| session.plan(phase).await).await
+}
+
+async fn reading<'p, T>(
+    mut session: Session<'p>,
+    work: impl AsyncFnOnce(&mut Session<'p>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let outcome = work(&mut session).await;
+    session.close(outcome).await
+}
+
+impl Session<'_> {
+    fn check(&mut self, release: Option<usize>) -> Result<Check, EngineError> {
+        let standing = self.standing();
+        if !standing.unknown.is_empty() {
+            baseline_gate(&standing, false)?;
+        }
+        self.refuse_drift()?;
+        let next = Next::of(&standing.need(), self.project);
+        let Some(index) = release else { return Ok(Check { next, allowed: None, reason: None }) };
+        let (allowed, reason) = match may_run(&standing, index) {
+            Ok(reason) => (true, reason),
+            Err(reason) => (false, reason),
+        };
+        Ok(Check { next, allowed: Some(allowed), reason: Some(reason) })
+    }
+
+    async fn status(&mut self) -> Result<Status, EngineError> {
+        let project = self.project;
+        let dialect = self.connection.shared_dialect();
+        let schema = self.connection.inspect().await?;
+        let standing = self.standing();
+        let mut drift: Vec<String> =
+            drifts(project, dialect.kind(), &self.facts).iter().map(|drift: &Drift| drift.words()).collect();
+        if !standing.unknown.is_empty() {
+            drift.push(format!("the database is newer than this project: it records {}", standing.unknown.join(", ")));
+        }
+        let mut releases = Vec::new();
+        for (release, state) in &standing.releases {
+            drift.extend(
+                missing_triggers(release, &self.facts, dialect.as_ref(), &schema)
+                    .into_iter()
+                    .map(|trigger| format!("{trigger}, is missing or disabled")),
+            );
+            let mut status = ReleaseStatus {
+                name: release.name.clone(),
+                state: *state,
+                phases: Vec::new(),
+                steps: Vec::new(),
+                backfills: Vec::new(),
+                syncs: Vec::new(),
+            };
+            for phase in Phase::ALL {
+                let record = self
+                    .records
+                    .phases
+                    .iter()
+                    .find(|record| record.release == release.name && record.phase == phase.word());
+                status.phases.extend(record.map(|record| PhaseStatus {
+                    phase: record.phase.clone(),
+                    started_at: record.started_at,
+                    finished_at: record.finished_at,
+                }));
+            }
+            for step in release.expand.iter().chain(&release.contract) {
+                let record = self.records.steps.iter().find(|record| record.id == step.id);
+                status.steps.push(StepStatus {
+                    id: step.id.clone(),
+                    summary: step.step.operation().summary(),
+                    state: match record {
+                        None => "pending",
+                        Some(record) if record.finished_at.is_some() => "done",
+                        Some(record) if record.failure.is_some() => "failed",
+                        Some(_) => "started",
+                    },
+                    duration_ms: record.and_then(|record| Some(record.finished_at? - record.started_at)),
+                    failure: record.and_then(|record| record.failure.clone()),
+                });
+            }
+            for backfill in &release.backfills {
+                let record = self.records.backfills.iter().find(|record| record.id == backfill.id);
+                let range = self.records.ranges.iter().find(|range| range.backfill == backfill.id);
+                let estimate = match BackfillPlan::new(backfill, dialect.as_ref(), &schema) {
+                    Ok(plan) => self.connection.integer(&plan.estimate, &[]).await.ok().flatten(),
+                    // Before its expand the backfill's columns are not there, and there is nothing to estimate.
+                    Err(_) => None,
+                };
+                status.backfills.push(BackfillStatus {
+                    id: backfill.id.clone(),
+                    table: backfill.table.clone(),
+                    state: match record {
+                        None => "pending",
+                        Some(record) if record.finished_at.is_some() => "done",
+                        Some(_) => "started",
+                    },
+                    rows_changed: range.map_or(0, |range| range.changed),
+                    rows_walked: range.map_or(0, |range| range.walked),
+                    pass: range.map_or(0, |range| range.pass),
+                    rows_estimated: estimate,
+                });
+            }
+            for sync in installed_syncs(release, &self.facts) {
+                let rows = self.connection.query(&dialect.last_writes(&sync), &[]).await?;
+                let seen = |position| rows.first().and_then(|row| row.integer(position));
+                status.syncs.push(SyncStatus {
+                    name: sync.name.clone(),
+                    table: sync.table.clone(),
+                    last_old_write: seen(0),
+                    last_new_write: seen(1),
+                });
+            }
+            releases.push(status);
+        }
+        let applied = self.facts.baseline.iter().map(|fact| format!("V{}__{}", fact.version, fact.name)).collect();
+        let current = standing.current().filter(|_| standing.baseline_pending.is_empty());
+        Ok(Status {
+            database: self.connection.target().to_string(),
+            server: format!("{} {}", dialect.kind(), dialect.server().version),
+            current_release: current.map(|release| release.name.clone()),
+            next: Next::of(&standing.need(), project),
+            baseline: BaselineStatus { applied, pending: standing.baseline_pending.clone() },
+            releases,
+            drift,
+            runner: self.records.holder.as_ref().map(ToString::to_string),
+            now: crate::store::now(&mut self.connection).await?,
+        })
+    }
+
+    async fn plan(&mut self, wanted: Option<Phase>) -> Result<PhasePlan, EngineError> {
+        let project = self.project;
+        let standing = self.standing();
+        if !standing.unknown.is_empty() {
+            baseline_gate(&standing, false)?;
+        }
+        self.refuse_drift()?;
+        let dialect = self.connection.shared_dialect();
+        let (phase, name) = match standing.need() {
+            Need::Nothing => return Ok(PhasePlan { release: None, phase: "none".to_owned(), steps: Vec::new() }),
+            Need::Baseline(labels) => {
+                if let Some(phase) = wanted {
+                    let missing = labels.join(", ");
+                    return Err(EngineError::Usage(format!(
+                        "the baseline is not applied ({missing}), so there is no schema to plan {phase} for; run concertina upgrade --to RELEASE"
+                    )));
+                }
+                let steps = project
+                    .baseline(dialect.kind())
+                    .iter()
+                    .filter(|file| labels.contains(&file.label))
+                    .map(|file| PlanStep {
+                        id: file.label.clone(),
+                        summary: format!("run {}", file.path),
+                        statements: vec![file.sql.clone()],
+                        transactional: dialect.transactional_ddl(),
+                    })
+                    .collect();
+                return Ok(PhasePlan { release: None, phase: "baseline".to_owned(), steps });
+            }
+            Need::Phase(phase, release) => (phase, release),
+        };
+        let Some((_, release)) = project.release(&name) else { return Err(unknown_release(project, &name)) };
+        let last = wanted.unwrap_or(phase);
+        // What comes before the wanted phase is carried out on a copy of the schema.
+        let phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| *phase <= last).collect();
+        let schema = self.connection.inspect().await?;
+        let scripts =
+            check_release(release, &phases, &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
+        let mut steps: Vec<PlanStep> = scripts
+            .into_iter()
+            .filter(|(step, _)| step.id.starts_with(&format!("{name}/{last}/")))
+            .map(|(step, script)| PlanStep {
+                id: step.id.clone(),
+                summary: step.operation().summary(),
+                statements: script.statements.iter().map(|statement| statement.sql().to_owned()).collect(),
+                transactional: dialect.transactional_ddl() && !script.outside_transaction,
+            })
+            .collect();
+        if last == Phase::Migrate {
+            for backfill in &release.backfills {
+                if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
+                    continue;
+                }
+                let mut planned = schema.clone();
+                for step in crate::plan::schema_steps(release, Phase::Expand, &self.facts, &schema) {
+                    if !step.done {
+                        step.operation().apply(&mut planned, dialect.as_ref());
+                    }
+                }
+                let plan = BackfillPlan::new(backfill, dialect.as_ref(), &planned)
+                    .map_err(|refusal| Diagnostics(vec![backfill.origin.diagnostic(refusal.reason)]))?;
+                let rows = u64::from(project.manifest.batch.rows);
+                steps.push(PlanStep {
+                    id: backfill.id.clone(),
+                    summary: format!("backfill {}, batch by batch", backfill.table),
+                    statements: vec![plan.span_end(true, rows), plan.update(true)],
+                    transactional: true,
+                });
+            }
+        }
+        Ok(PhasePlan { release: Some(name), phase: last.word().to_owned(), steps })
+    }
+}

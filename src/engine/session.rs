@@ -1,0 +1,244 @@
+//! A command's session with the database: the connection, the lease where it writes, and the facts as they are now.
+
+use std::time::{Duration, Instant};
+
+use super::{EngineError, Event, Observer};
+use crate::catalog::Project;
+use crate::db::{Connection, Target};
+use crate::plan::{
+    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, drifts, missing_triggers,
+};
+use crate::step::Phase;
+use crate::store::{self, BaselineEntry, Lease, Records};
+
+/// What a session may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access<'c> {
+    /// Read: no lease, no table of ours is made.
+    Read,
+    /// Write, under the lease; `create` makes a SQLite file that is not there.
+    Write {
+        /// The command, for whoever meets the lease.
+        command: &'c str,
+        /// Whether to create.
+        create: bool,
+    },
+}
+
+/// A session.
+pub(super) struct Session<'p> {
+    pub(super) project: &'p Project,
+    pub(super) connection: Connection,
+    pub(super) observer: &'p dyn Observer,
+    pub(super) facts: Facts,
+    pub(super) records: Records,
+    lease: Option<Lease>,
+}
+
+impl<'p> Session<'p> {
+    pub(super) async fn open(
+        project: &'p Project,
+        target: &Target,
+        access: Access<'_>,
+        observer: &'p dyn Observer,
+    ) -> Result<Self, EngineError> {
+        let create = matches!(access, Access::Write { create: true, .. });
+        let mut connection = Connection::open(target, create).await?;
+        let mut lease = None;
+        if let Access::Write { command, .. } = access {
+            // Look before writing: a database that a newer program keeps is left alone, lease table and all.
+            store::is_installed(&mut connection).await?;
+            let taken = Lease::take(&mut connection, command).await?;
+            store::install(&mut connection, &taken).await?;
+            lease = Some(taken);
+        }
+        let mut session =
+            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease };
+        session.reload().await?;
+        Ok(session)
+    }
+
+    /// Reads the facts again.
+    pub(super) async fn reload(&mut self) -> Result<(), EngineError> {
+        self.records = if store::is_installed(&mut self.connection).await? {
+            store::load(&mut self.connection).await?
+        } else {
+            Records::default()
+        };
+        let entries = self.baseline_entries();
+        let baseline = store::applied_baseline(&mut self.connection)
+            .await?
+            .into_iter()
+            .map(|applied| {
+                let entry = entries.iter().find(|entry| entry.version == applied.version);
+                let unchanged = entry.map(|entry| applied.is(entry));
+                BaselineFact { version: applied.version, name: applied.name, unchanged }
+            })
+            .collect();
+        self.facts = facts(&self.records, baseline);
+        Ok(())
+    }
+
+    pub(super) fn baseline_entries(&self) -> Vec<BaselineEntry> {
+        let kind = self.connection.dialect().kind();
+        self.project
+            .baseline(kind)
+            .iter()
+            .map(|file| BaselineEntry {
+                label: file.label.clone(),
+                version: file.version,
+                name: file.name.clone(),
+                sql: file.sql.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn standing(&self) -> Standing<'p> {
+        Standing::of(self.project, self.connection.dialect().kind(), &self.facts)
+    }
+
+    /// The connection and the lease, to use both at once.
+    pub(super) fn connection_and_lease(&mut self) -> (&mut Connection, &Lease) {
+        let lease = self.lease.as_ref().expect("a session that writes was opened with a lease");
+        (&mut self.connection, lease)
+    }
+
+    /// Fails where the files are not what was applied.
+    pub(super) fn refuse_drift(&self) -> Result<(), EngineError> {
+        let found = drifts(self.project, self.connection.dialect().kind(), &self.facts);
+        if found.is_empty() { Ok(()) } else { Err(EngineError::Drift(found)) }
+    }
+
+    /// Fails where triggers that expand installed are not there.
+    pub(super) async fn refuse_missing_triggers(&mut self) -> Result<(), EngineError> {
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.shared_dialect();
+        let missing: Vec<String> = self
+            .project
+            .releases
+            .iter()
+            .flat_map(|release| missing_triggers(release, &self.facts, dialect.as_ref(), &schema))
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(EngineError::MissingTriggers(missing)) }
+    }
+
+    pub(super) fn refuse_interrupted(&self) -> Result<(), EngineError> {
+        if self.observer.interrupted() { Err(EngineError::Interrupted) } else { Ok(()) }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        self.observer.event(event);
+    }
+
+    /// Appends to the history.
+    pub(super) async fn note(
+        &mut self,
+        subject: &str,
+        outcome: &str,
+        detail: Option<String>,
+        took: Option<Duration>,
+    ) -> Result<(), EngineError> {
+        let took = took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+        let (connection, lease) = self.connection_and_lease();
+        Ok(store::append(connection, lease, subject, outcome, detail, took).await?)
+    }
+
+    /// Records that a phase begins, fenced.
+    pub(super) async fn start_phase(&mut self, release: &str, phase: Phase) -> Result<Instant, EngineError> {
+        self.tell(Event::PhaseStarted { release: release.to_owned(), phase });
+        let (connection, lease) = self.connection_and_lease();
+        connection
+            .transaction(async |connection: &mut Connection| {
+                lease.fence(connection).await?;
+                store::start_phase(connection, release, phase.word()).await
+            })
+            .await?;
+        self.facts.phases.entry((release.to_owned(), phase)).or_insert(PhaseFact { finished: false });
+        Ok(Instant::now())
+    }
+
+    /// Records that a phase is done, fenced.
+    pub(super) async fn finish_phase(
+        &mut self,
+        release: &str,
+        phase: Phase,
+        since: Instant,
+    ) -> Result<(), EngineError> {
+        crate::db::failpoint::pass("phase.finish");
+        let took = since.elapsed();
+        let milliseconds = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let (connection, lease) = self.connection_and_lease();
+        connection
+            .transaction(async |connection: &mut Connection| {
+                lease.fence(connection).await?;
+                store::finish_phase(connection, release, phase.word()).await?;
+                let subject = format!("{release}/{phase}");
+                store::append(connection, lease, &subject, "done", None, Some(milliseconds)).await
+            })
+            .await?;
+        self.facts.phases.insert((release.to_owned(), phase), PhaseFact { finished: true });
+        self.tell(Event::PhaseDone { release: release.to_owned(), phase, took });
+        Ok(())
+    }
+
+    /// Lets a gate pass when it is forced, and keeps that in the history.
+    pub(super) async fn force(&mut self, refused: Refused, forced: &[Gate]) -> Result<(), EngineError> {
+        if !forced.contains(&refused.gate) {
+            return Err(refused.into());
+        }
+        self.tell(Event::Forced { gate: refused.gate.word(), reason: refused.reason.clone() });
+        self.note(&format!("gate {}", refused.gate.word()), "forced", Some(refused.reason), None).await
+    }
+
+    /// Ends the session, the lease given back, whatever the work's outcome was.
+    pub(super) async fn close<T>(mut self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
+        if let Some(lease) = self.lease.take() {
+            if let Err(error) = &outcome
+                && !matches!(error, EngineError::Store(store::StoreError::Lost))
+            {
+                let noted =
+                    store::append(&mut self.connection, &lease, "command", "failed", Some(error.to_string()), None);
+                if let Err(error) = noted.await {
+                    tracing::debug!(%error, "note a failure");
+                }
+            }
+            if let Err(error) = lease.release(&mut self.connection).await {
+                tracing::warn!(%error, "the lease was not given back; it runs out by itself");
+            }
+        }
+        self.connection.close().await;
+        outcome
+    }
+}
+
+fn facts(records: &Records, baseline: Vec<BaselineFact>) -> Facts {
+    Facts {
+        baseline,
+        phases: records
+            .phases
+            .iter()
+            .filter_map(|record| {
+                let phase = Phase::from_word(&record.phase)?;
+                Some(((record.release.clone(), phase), PhaseFact { finished: record.finished_at.is_some() }))
+            })
+            .collect(),
+        steps: records
+            .steps
+            .iter()
+            .map(|record| {
+                let finished = record.finished_at.is_some();
+                let fact = StepFact { checksum: record.checksum.clone(), body: record.body.clone(), finished };
+                (record.id.clone(), fact)
+            })
+            .collect(),
+        backfills: records
+            .backfills
+            .iter()
+            .map(|record| {
+                let finished = record.finished_at.is_some();
+                let fact = BackfillFact { checksum: record.checksum.clone(), body: record.body.clone(), finished };
+                (record.id.clone(), fact)
+            })
+            .collect(),
+    }
+}

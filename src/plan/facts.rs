@@ -1,0 +1,73 @@
+//! What is recorded, as far as a plan depends on it.
+
+use std::collections::BTreeMap;
+
+use crate::step::Phase;
+
+/// Everything recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// The baseline's files that were run, by version.
+    pub baseline: Vec<BaselineFact>,
+    /// Phases that began.
+    pub phases: BTreeMap<(String, Phase), PhaseFact>,
+    /// Steps that began.
+    pub steps: BTreeMap<String, StepFact>,
+    /// Backfills that began.
+    pub backfills: BTreeMap<String, BackfillFact>,
+}
+
+impl Facts {
+    /// Whether a phase is done.
+    pub fn is_finished(&self, release: &str, phase: Phase) -> bool {
+        self.phases.get(&(release.to_owned(), phase)).is_some_and(|fact| fact.finished)
+    }
+    /// Whether a phase began.
+    pub fn is_started(&self, release: &str, phase: Phase) -> bool {
+        self.phases.contains_key(&(release.to_owned(), phase))
+    }
+    /// Whether a step is done.
+    pub fn step_finished(&self, id: &str) -> bool {
+        self.steps.get(id).is_some_and(|fact| fact.finished)
+    }
+}
+
+/// A file of the baseline that was run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaselineFact {
+    /// Its version.
+    pub version: i64,
+    /// The words behind the version.
+    pub name: String,
+    /// Whether the project's file is the one that was run; `None`: the project has no such file.
+    pub unchanged: Option<bool>,
+}
+
+/// A phase that began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseFact {
+    /// Whether it is done.
+    pub finished: bool,
+}
+
+/// A step that began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFact {
+    /// The checksum of its text.
+    pub checksum: String,
+    /// Its text.
+    pub body: String,
+    /// Whether it is done.
+    pub finished: bool,
+}
+
+/// A backfill that began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackfillFact {
+    /// The checksum of its text.
+    pub checksum: String,
+    /// Its text.
+    pub body: String,
+    /// Whether it is done.
+    pub finished: bool,
+}

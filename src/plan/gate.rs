@@ -1,0 +1,161 @@
+//! The conditions of the phases: which release a command is about, and whether its phase may run.
+
+use super::state::{ReleaseState, Standing};
+use crate::catalog::Release;
+use crate::step::Phase;
+
+/// A condition that must hold before a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// The database is not newer than the project.
+    Newer,
+    /// The baseline is there.
+    Baseline,
+    /// The phases before this one are done.
+    Order,
+    /// No old write was seen for a while.
+    Quiet,
+    /// The data is complete and every sync's invariant holds.
+    Verified,
+}
+
+impl Gate {
+    /// The word in messages and in `--force`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Newer => "newer",
+            Self::Baseline => "baseline",
+            Self::Order => "order",
+            Self::Quiet => "quiet",
+            Self::Verified => "verified",
+        }
+    }
+}
+
+/// A gate that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Which.
+    pub gate: Gate,
+    /// The fact: a lower-case fragment.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+fn refused(gate: Gate, reason: impl Into<String>, remedy: impl Into<String>) -> Refused {
+    Refused { gate, reason: reason.into(), remedy: remedy.into() }
+}
+
+/// The gates that every phase shares.
+pub fn baseline_gate(standing: &Standing<'_>, has_tables: bool) -> Result<(), Refused> {
+    if !standing.unknown.is_empty() {
+        return Err(refused(
+            Gate::Newer,
+            format!("the database is newer than this project: it records {}", standing.unknown.join(", ")),
+            "run the project that made it, or a newer one",
+        ));
+    }
+    if standing.baseline_pending.is_empty() {
+        return Ok(());
+    }
+    let missing = standing.baseline_pending.join(", ");
+    let never = standing.releases.iter().all(|(_, state)| {
+        matches!(state, ReleaseState::Unchanged | ReleaseState::Pending)
+    });
+    if has_tables && never {
+        return Err(refused(
+            Gate::Baseline,
+            format!("the baseline was never applied here ({missing}), and the database has tables of its own"),
+            "name the right database, or adopt this one with concertina baseline --at V",
+        ));
+    }
+    Err(refused(
+        Gate::Baseline,
+        format!("the baseline is not applied ({missing})"),
+        "run concertina upgrade --to RELEASE, which applies it",
+    ))
+}
+
+/// The release that a phase command is about; `None` where there is nothing left to do.
+pub fn target<'p>(
+    standing: &Standing<'p>,
+    phase: Phase,
+    named: Option<&str>,
+) -> Result<Option<(usize, &'p Release)>, Refused> {
+    if let Some(name) = named {
+        let found = standing.releases.iter().enumerate().find(|(_, (release, _))| release.name == name);
+        return match found {
+            Some((index, (release, _))) => Ok(Some((index, *release))),
+            None => {
+                let train: Vec<_> = standing.releases.iter().map(|(release, _)| release.name.as_str()).collect();
+                Err(refused(
+                    Gate::Order,
+                    format!("there is no release `{name}` in the train"),
+                    format!("the train is {}", train.join(", ")),
+                ))
+            }
+        };
+    }
+    if let Some((index, release, _)) = standing.open() {
+        return Ok(Some((index, release)));
+    }
+    match (phase, standing.next_pending()) {
+        (Phase::Expand, next) => Ok(next),
+        // Migrate and contract never roll into the next release: once the last one is closed, nothing is left to do.
+        (_, next) => {
+            let closed = standing.releases.iter().rev().find(|(_, state)| *state == ReleaseState::Contracted);
+            match (closed, next) {
+                (Some(_), _) | (None, None) => Ok(None),
+                (None, Some((_, next))) => Err(refused(
+                    Gate::Order,
+                    format!("no release is open: {} is not expanded", next.name),
+                    "run concertina expand first",
+                )),
+            }
+        }
+    }
+}
+
+/// Whether a phase of a release may run; `false` where it is done already.
+pub fn admit(standing: &Standing<'_>, index: usize, phase: Phase) -> Result<bool, Refused> {
+    let (release, state) = standing.releases[index];
+    let name = &release.name;
+    let before = standing.releases[..index]
+        .iter()
+        .find(|(_, state)| !matches!(state, ReleaseState::Unchanged | ReleaseState::Contracted));
+    if let Some((blocking, blocking_state)) = before {
+        let remedy = match blocking_state {
+            ReleaseState::Pending | ReleaseState::Expanding => "run concertina expand first",
+            ReleaseState::Expanded | ReleaseState::Migrating => "run concertina migrate, then concertina contract first",
+            _ => "run concertina contract first",
+        };
+        return Err(refused(
+            Gate::Order,
+            format!("{} comes before {name}, and is {}", blocking.name, blocking_state.words()),
+            remedy,
+        ));
+    }
+    let not_yet = |needed: &str| {
+        Err(refused(
+            Gate::Order,
+            format!("{phase} of {name} needs it {needed}, and it is {}", state.words()),
+            match state {
+                ReleaseState::Pending | ReleaseState::Expanding => "run concertina expand first",
+                _ => "run concertina migrate first",
+            },
+        ))
+    };
+    match (phase, state) {
+        (_, ReleaseState::Unchanged) => Ok(false),
+        (Phase::Expand, ReleaseState::Pending | ReleaseState::Expanding) => Ok(true),
+        (Phase::Expand, _) => Ok(false),
+        (Phase::Migrate, ReleaseState::Pending | ReleaseState::Expanding) => not_yet("expanded"),
+        (Phase::Migrate, ReleaseState::Expanded | ReleaseState::Migrating) => Ok(true),
+        (Phase::Migrate, _) => Ok(false),
+        (Phase::Contract, ReleaseState::Contracted) => Ok(false),
+        (Phase::Contract, ReleaseState::Migrated | ReleaseState::Contracting) => Ok(true),
+        (Phase::Contract, ReleaseState::Pending | ReleaseState::Expanding) => not_yet("expanded"),
+        (Phase::Contract, ReleaseState::Expanded | ReleaseState::Migrating) => not_yet("migrated"),
+    }
+}

@@ -1,0 +1,20 @@
+//! Pure: a project, recorded facts and a live schema in; what stands, what is needed and what would run, out.
+//!
+//! Nothing here reads a file or a database. State is derived from facts by one function, never stored beside them, and
+//! gates match on it exhaustively.
+
+mod backfill;
+mod drift;
+mod facts;
+mod gate;
+mod schema_steps;
+mod state;
+mod verification;
+
+pub use backfill::BackfillPlan;
+pub use drift::{Drift, DriftKind, drifts};
+pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
+pub use gate::{Gate, Refused, admit, baseline_gate, target};
+pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
+pub use state::{Need, ReleaseState, Standing, may_run};
+pub use verification::{Proof, installed_syncs, missing_triggers, proofs};

@@ -1,0 +1,162 @@
+//! The schema steps of a phase, in the order in which they run, checked before any of them has.
+
+use std::borrow::Cow;
+
+use super::backfill::BackfillPlan;
+use super::facts::Facts;
+use crate::catalog::{Diagnostic, FileStep, Release};
+use crate::dialect::{Dialect, Refusal, Schema, Script, Sync};
+use crate::step::{Context, DropNotNull, DropSync, Operation, Phase, Step};
+
+/// Marks the id of a step that the engine adds by itself.
+pub(super) const OWN: &str = "/engine/";
+
+/// A step of a plan.
+#[derive(Debug)]
+pub struct PlannedStep<'r> {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub planned: Planned<'r>,
+    /// Whether it is recorded as done.
+    pub done: bool,
+}
+
+/// Where a planned step comes from.
+#[derive(Debug)]
+pub enum Planned<'r> {
+    /// A file.
+    File(&'r FileStep),
+    /// The engine: a column that a new writer leaves out may be NULL before the sync that fills it in is gone.
+    Loosen(DropNotNull),
+    /// The engine: no sync outlives its release.
+    DropSync(DropSync),
+}
+
+impl PlannedStep<'_> {
+    /// What it does.
+    pub fn operation(&self) -> &dyn Operation {
+        match &self.planned {
+            Planned::File(step) => step.step.operation(),
+            Planned::Loosen(step) => step,
+            Planned::DropSync(step) => step,
+        }
+    }
+
+    /// Its kind's word.
+    pub fn word(&self) -> &'static str {
+        match &self.planned {
+            Planned::File(step) => step.step.word(),
+            Planned::Loosen(_) => "drop_not_null",
+            Planned::DropSync(_) => "drop_sync",
+        }
+    }
+
+    /// The file it comes from; empty for the engine's own.
+    pub fn file(&self) -> Cow<'_, str> {
+        match &self.planned {
+            Planned::File(step) => Cow::Borrowed(&step.origin.source.path),
+            Planned::Loosen(_) | Planned::DropSync(_) => Cow::Borrowed(""),
+        }
+    }
+
+    /// A refusal as a diagnostic at the step's place in its file.
+    pub fn diagnostic(&self, refusal: &Refusal) -> Diagnostic {
+        match &self.planned {
+            Planned::File(step) => diagnostic(&step.origin, refusal),
+            Planned::Loosen(_) | Planned::DropSync(_) => Diagnostic::of_path(&self.id, &refusal.reason),
+        }
+    }
+}
+
+fn diagnostic(origin: &crate::catalog::Origin, refusal: &Refusal) -> Diagnostic {
+    let place = refusal.word.as_deref().map_or_else(|| origin.clone(), |word| origin.narrowed(word));
+    place.diagnostic(&refusal.reason)
+}
+
+/// The steps of a phase.
+///
+/// In contract, each sync is removed right before the first step that touches an old column of its, or at the end. At no
+/// instant may a new writer fail: so the new columns are tightened above that place, and the old ones may be left out.
+pub fn schema_steps<'r>(release: &'r Release, phase: Phase, facts: &Facts, schema: &Schema) -> Vec<PlannedStep<'r>> {
+    let planned = |id: String, planned: Planned<'r>| {
+        let done = facts.step_finished(&id);
+        PlannedStep { id, planned, done }
+    };
+    let mut steps: Vec<PlannedStep<'r>> = Vec::new();
+    let mut installed: Vec<Sync> = match phase {
+        Phase::Contract => release.syncs().map(|(_, sync)| sync).collect(),
+        Phase::Expand | Phase::Migrate => Vec::new(),
+    };
+    let remove = |steps: &mut Vec<PlannedStep<'r>>, sync: Sync| {
+        let loosened = sync.backward.iter().map(|(column, _)| column).filter(|column| {
+            let live = schema.table(&sync.table).and_then(|table| table.column(column));
+            live.is_some_and(|column| !column.nullable && column.default.is_none())
+        });
+        for column in loosened {
+            let id = format!("{}/contract{OWN}loosen/{}/{column}", release.name, sync.name);
+            let step = DropNotNull { table: sync.table.clone(), column: column.clone() };
+            steps.push(planned(id, Planned::Loosen(step)));
+        }
+        let id = format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name);
+        steps.push(planned(id, Planned::DropSync(DropSync(sync))));
+    };
+    for step in release.steps(phase) {
+        let (touched, rest) = installed.into_iter().partition(|sync| {
+            let old: Vec<String> = sync.backward.iter().map(|(column, _)| column.clone()).collect();
+            // What raw SQL touches is not known, so it counts.
+            matches!(step.step, Step::Sql(_)) || step.step.operation().touches(schema, &sync.table, &old)
+        });
+        installed = rest;
+        let touched: Vec<Sync> = touched;
+        for sync in touched {
+            remove(&mut steps, sync);
+        }
+        steps.push(planned(step.id.clone(), Planned::File(step)));
+    }
+    for sync in installed {
+        remove(&mut steps, sync);
+    }
+    steps
+}
+
+/// Goes through what is left of a release's expand and contract on a copy of the schema: every step's statements, and
+/// everything that is wrong, before the first has run.
+pub fn check_release<'r>(
+    release: &'r Release,
+    phases: &[Phase],
+    facts: &Facts,
+    dialect: &dyn Dialect,
+    live: &Schema,
+) -> Result<Vec<(PlannedStep<'r>, Script)>, Vec<Diagnostic>> {
+    let mut schema = live.clone();
+    let mut errors = Vec::new();
+    let mut scripts = Vec::new();
+    for phase in phases {
+        if *phase == Phase::Migrate {
+            for backfill in &release.backfills {
+                if let Err(refusal) = BackfillPlan::new(backfill, dialect, &schema) {
+                    errors.push(diagnostic(&backfill.origin, &refusal));
+                }
+            }
+        }
+        for step in schema_steps(release, *phase, facts, &schema) {
+            if step.done {
+                continue;
+            }
+            let context = Context { dialect, schema: &schema };
+            let began = facts.steps.contains_key(&step.id);
+            if began && step.operation().took_effect(&context) == Some(true) {
+                continue;
+            }
+            match step.operation().script(&context) {
+                Ok(script) => {
+                    step.operation().apply(&mut schema, dialect);
+                    scripts.push((step, script));
+                }
+                Err(refusal) => errors.push(step.diagnostic(&refusal)),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(scripts) } else { Err(errors) }
+}

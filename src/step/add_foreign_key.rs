@@ -1,0 +1,55 @@
+//! `add_foreign_key`: a foreign key; existing rows are not looked at where the database can leave that for later.
+
+use serde::Deserialize;
+
+use super::{Context, Operation, simulate};
+use crate::dialect::{Change, Dialect, ForeignKeyDefinition, OnDelete, References, Refusal, Schema, Script};
+
+/// The step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AddForeignKey {
+    table: String,
+    name: String,
+    columns: Vec<String>,
+    references: References,
+    #[serde(default)]
+    on_delete: Option<OnDelete>,
+}
+
+impl AddForeignKey {
+    fn change(&self) -> Change {
+        Change::AddForeignKey(ForeignKeyDefinition {
+            name: Some(self.name.clone()),
+            columns: self.columns.clone(),
+            references: self.references.clone(),
+            on_delete: self.on_delete,
+        })
+    }
+}
+
+impl Operation for AddForeignKey {
+    fn summary(&self) -> String {
+        format!("add foreign key {} from {} to {}", self.name, self.table, self.references.table)
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        for column in &self.columns {
+            context.column(&self.table, column)?;
+        }
+        for column in &self.references.columns {
+            context.column(&self.references.table, column)?;
+        }
+        context.alter(&self.table, &self.change())
+    }
+    fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
+        let table = context.schema.table(&self.table)?;
+        // SQLite keeps no name with a foreign key.
+        Some(table.foreign_keys.iter().any(|key| match &key.name {
+            Some(name) => *name == self.name,
+            None => key.columns == self.columns && key.references == self.references.table,
+        }))
+    }
+    fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        simulate(schema, dialect, &self.table, &self.change());
+    }
+}

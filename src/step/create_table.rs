@@ -1,0 +1,50 @@
+//! `create_table`: a new table, with its keys and constraints.
+
+use serde::Deserialize;
+
+use super::{Context, Operation};
+use crate::dialect::{Dialect, Refusal, Schema, Script, Table, TableDefinition, Unique};
+
+/// The step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub struct CreateTable(TableDefinition);
+
+impl Operation for CreateTable {
+    fn summary(&self) -> String {
+        format!("create table {}", self.0.name)
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        if context.schema.table(&self.0.name).is_some() {
+            return Err(Refusal::new(format!("table `{}` exists already", self.0.name)));
+        }
+        let missing = self.0.primary_key.iter().find(|key| !self.0.columns.iter().any(|column| &column.name == *key));
+        if let Some(key) = missing {
+            return Err(Refusal::new(format!("the primary key names `{key}`, which is no column of `{}`", self.0.name)));
+        }
+        context.dialect.create_table(&self.0, context.schema)
+    }
+    fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
+        Some(context.schema.table(&self.0.name).is_some())
+    }
+    fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        let sql = dialect
+            .create_table(&self.0, schema)
+            .ok()
+            .and_then(|script| script.statements.last().map(|statement| statement.sql().to_owned()));
+        let table = Table {
+            name: self.0.name.clone(),
+            columns: self.0.columns.iter().filter_map(|column| dialect.live_column(&self.0.name, column).ok()).collect(),
+            primary_key: self.0.primary_key.clone(),
+            uniques: self
+                .0
+                .uniques
+                .iter()
+                .map(|unique| Unique { name: unique.name.clone(), columns: unique.columns.clone() })
+                .collect(),
+            sql,
+            ..Table::default()
+        };
+        schema.tables.insert(self.0.name.clone(), table);
+    }
+}

@@ -1,0 +1,53 @@
+//! `drop_constraint`: removes a constraint by its name.
+
+use serde::Deserialize;
+
+use super::{Context, Operation, simulate};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
+
+/// The step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropConstraint {
+    table: String,
+    name: String,
+}
+
+impl DropConstraint {
+    fn change(&self) -> Change {
+        Change::DropConstraint(self.name.clone())
+    }
+
+    fn is_live(&self, schema: &Schema) -> bool {
+        let Some(table) = schema.table(&self.table) else { return false };
+        table.checks.iter().any(|check| check.name.as_ref() == Some(&self.name))
+            || table.uniques.iter().any(|unique| unique.name == self.name)
+            || table.foreign_keys.iter().any(|key| key.name.as_ref() == Some(&self.name))
+            || table.sql.as_ref().is_some_and(|sql| names_constraint(sql, &self.name))
+    }
+}
+
+/// SQLite keeps the names of constraints in the text alone.
+fn names_constraint(sql: &str, name: &str) -> bool {
+    let words = crate::dialect::expression::words(sql);
+    words.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("constraint") && pair[1].eq_ignore_ascii_case(name))
+}
+
+impl Operation for DropConstraint {
+    fn summary(&self) -> String {
+        format!("drop constraint {} of {}", self.name, self.table)
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        context.table(&self.table)?;
+        if !self.is_live(context.schema) {
+            return Err(Refusal::new(format!("there is no constraint `{}` on table `{}`", self.name, self.table)));
+        }
+        context.alter(&self.table, &self.change())
+    }
+    fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
+        Some(!self.is_live(context.schema))
+    }
+    fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        simulate(schema, dialect, &self.table, &self.change());
+    }
+}

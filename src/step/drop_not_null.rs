@@ -1,0 +1,38 @@
+//! `drop_not_null`: lets a column take NULL, so that a new writer may leave it out.
+
+use serde::Deserialize;
+
+use super::{Context, Operation, simulate};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
+
+/// The step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DropNotNull {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+}
+
+impl DropNotNull {
+    fn change(&self) -> Change {
+        Change::DropNotNull(self.column.clone())
+    }
+}
+
+impl Operation for DropNotNull {
+    fn summary(&self) -> String {
+        format!("let {} of {} be NULL", self.column, self.table)
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        context.column(&self.table, &self.column)?;
+        context.alter(&self.table, &self.change())
+    }
+    fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
+        Some(context.column(&self.table, &self.column).is_ok_and(|column| column.nullable))
+    }
+    fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        simulate(schema, dialect, &self.table, &self.change());
+    }
+}

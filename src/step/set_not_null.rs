@@ -1,0 +1,41 @@
+//! `set_not_null`: makes a column refuse NULL, without a scan under a lock.
+
+use serde::Deserialize;
+
+use super::{Context, Operation, simulate};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
+
+/// The step.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetNotNull {
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
+}
+
+impl SetNotNull {
+    fn change(&self) -> Change {
+        Change::SetNotNull(self.column.clone())
+    }
+}
+
+impl Operation for SetNotNull {
+    fn summary(&self) -> String {
+        format!("make {} of {} NOT NULL", self.column, self.table)
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        context.column(&self.table, &self.column)?;
+        context.alter(&self.table, &self.change())
+    }
+    fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
+        Some(context.column(&self.table, &self.column).is_ok_and(|column| !column.nullable))
+    }
+    fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        simulate(schema, dialect, &self.table, &self.change());
+    }
+    fn touches(&self, _schema: &Schema, table: &str, columns: &[String]) -> bool {
+        self.table == table && columns.contains(&self.column)
+    }
+}

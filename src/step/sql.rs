@@ -1,0 +1,43 @@
+//! `sql`: statements of the author's own; whether they took effect after a crash, only a person can know.
+
+use serde::Deserialize;
+
+use super::{Context, Operation};
+use crate::dialect::{Dialect, Kind, Refusal, Schema, Script, Sql, lex};
+
+/// The step: raw SQL, with the SQL that undoes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SqlStep {
+    /// The statements.
+    pub run: Sql,
+    /// What undoes them.
+    #[serde(default)]
+    pub undo: Option<Sql>,
+}
+
+impl Operation for SqlStep {
+    fn summary(&self) -> String {
+        "run SQL".to_owned()
+    }
+    fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
+        let kind = context.dialect.kind();
+        let mut script = Script::default();
+        // A database the file has no text for has nothing to do.
+        if let Some(text) = self.run.on(kind) {
+            let statements = lex::statements(text, kind.flavor()).map_err(|error| Refusal::new(error.to_string()))?;
+            for statement in statements {
+                // PostgreSQL refuses these inside a transaction block.
+                let words = lex::significant(statement, kind.flavor()).unwrap_or_default();
+                script.outside_transaction |= kind == Kind::Postgres
+                    && words.iter().any(|token| token.is_word("concurrently") || token.is_word("vacuum"));
+                script.run(statement);
+            }
+        }
+        Ok(script)
+    }
+    fn took_effect(&self, _context: &Context<'_>) -> Option<bool> {
+        None
+    }
+    fn apply(&self, _schema: &mut Schema, _dialect: &dyn Dialect) {}
+}

@@ -1,0 +1,248 @@
+//! One runner: a lease row with an expiry by the database's clock, renewed by a heartbeat, fenced by a token.
+//!
+//! A row works behind connection poolers and on Galera, where session locks do not.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::StoreError;
+use super::process::{self, Process};
+use crate::db::{Class, Connection, DbError, Value};
+
+const NAME: &str = "runner";
+/// How long a lease lasts without a heartbeat.
+const LASTS: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(10);
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS concertina_lease (name VARCHAR(190) NOT NULL, token BIGINT NOT NULL, \
+    holder TEXT NOT NULL, process TEXT NOT NULL, sessions TEXT NOT NULL, command TEXT NOT NULL, acquired_at BIGINT NOT NULL, \
+    expires_at BIGINT NOT NULL, PRIMARY KEY (name)) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */";
+
+/// Who holds the lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseHolder {
+    /// `user@host pid 123`.
+    pub holder: String,
+    /// The command it runs.
+    pub command: String,
+    /// How long it has held it.
+    pub held_for: Duration,
+    /// How long until it expires without a heartbeat.
+    pub expires_in: Duration,
+}
+
+impl fmt::Display for LeaseHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} runs `{}` since {} s; the lease runs out in {} s without a heartbeat",
+            self.holder,
+            self.command,
+            self.held_for.as_secs(),
+            self.expires_in.as_secs()
+        )
+    }
+}
+
+/// The lease, held.
+#[derive(Debug)]
+pub struct Lease {
+    token: i64,
+    holder: String,
+    command: String,
+    lost: Arc<AtomicBool>,
+    heartbeat: JoinHandle<()>,
+}
+
+impl Lease {
+    /// Takes the lease, or says who holds it.
+    pub async fn take(connection: &mut Connection, command: &str) -> Result<Self, StoreError> {
+        ensure_table(connection).await?;
+        let process = Process::this();
+        let dialect = connection.shared_dialect();
+        let now = dialect.now();
+        let row = connection
+            .query(
+                &dialect.placeholders("SELECT token, process, sessions, expires_at FROM concertina_lease WHERE name = ?"),
+                &[NAME.into()],
+            )
+            .await?;
+        let row = row.first().ok_or(StoreError::Lost)?;
+        let (token, recorded) = (row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default());
+        let free = if process::is_gone(&recorded) { String::new() } else { format!(" AND expires_at <= {now}") };
+        let session = match dialect.session_id() {
+            Some(sql) => connection.query(sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
+            None => String::new(),
+        };
+        let sql = dialect.placeholders(&format!(
+            "UPDATE concertina_lease SET token = ?, holder = ?, process = ?, sessions = ?, command = ?, acquired_at = {now}, \
+             expires_at = {now} + {} WHERE name = ? AND token = ?{free}",
+            LASTS.as_millis()
+        ));
+        let taken = connection
+            .execute(
+                &sql,
+                &[
+                    (token + 1).into(),
+                    process.shown.clone().into(),
+                    process.identity.into(),
+                    session.into(),
+                    command.into(),
+                    NAME.into(),
+                    token.into(),
+                ],
+            )
+            .await?;
+        if taken == 0 {
+            let holder = holder(connection).await?.ok_or(StoreError::Lost)?;
+            return Err(StoreError::Held(holder));
+        }
+        end_sessions(connection, &row.text(2).unwrap_or_default()).await?;
+        let lost = Arc::new(AtomicBool::new(false));
+        let heartbeat = tokio::spawn(beat(connection.another().await?, token + 1, Arc::clone(&lost)));
+        Ok(Self { token: token + 1, holder: process.shown, command: command.to_owned(), lost, heartbeat })
+    }
+
+    /// The fencing token.
+    pub fn token(&self) -> i64 {
+        self.token
+    }
+    /// Who holds it: this process, in words.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+    /// The command it was taken for.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// Fails when somebody else has taken over; inside a transaction, its writes then roll back.
+    pub async fn fence(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        if self.lost.load(Ordering::Relaxed) {
+            return Err(StoreError::Lost);
+        }
+        fence(connection, self.token).await
+    }
+
+    /// Gives the lease back.
+    pub async fn release(self, connection: &mut Connection) -> Result<(), StoreError> {
+        self.heartbeat.abort();
+        let sql = connection
+            .dialect()
+            .placeholders("UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?");
+        connection.execute(&sql, &[NAME.into(), self.token.into()]).await?;
+        Ok(())
+    }
+}
+
+/// Renews the lease by its token; no row means that another runner has it.
+pub(super) async fn fence(connection: &mut Connection, token: i64) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let sql = dialect.placeholders(&format!(
+        "UPDATE concertina_lease SET expires_at = {} + {} WHERE name = ? AND token = ?",
+        dialect.now(),
+        LASTS.as_millis()
+    ));
+    // A renewal in the same millisecond changes nothing, and MySQL then counts no row: ask before giving up.
+    if connection.execute(&sql, &[NAME.into(), token.into()]).await? == 0 {
+        let sql = dialect.placeholders("SELECT token FROM concertina_lease WHERE name = ?");
+        if connection.integer(&sql, &[NAME.into()]).await? != Some(token) {
+            return Err(StoreError::Lost);
+        }
+    }
+    Ok(())
+}
+
+async fn beat(mut connection: Connection, token: i64, lost: Arc<AtomicBool>) {
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        match fence(&mut connection, token).await {
+            Ok(()) => {}
+            Err(StoreError::Lost) => {
+                lost.store(true, Ordering::Relaxed);
+                return;
+            }
+            // Our own transaction may hold the row, which renews it as well; a lost session is made anew.
+            Err(error) => {
+                tracing::debug!(%error, "heartbeat");
+                if matches!(&error, StoreError::Db(error) if error.class() == Class::Disconnected)
+                    && let Ok(fresh) = connection.another().await
+                {
+                    connection = fresh;
+                }
+            }
+        }
+    }
+}
+
+async fn ensure_table(connection: &mut Connection) -> Result<(), StoreError> {
+    for attempt in 0.. {
+        let made = make_table(connection).await;
+        match made {
+            Ok(()) => return Ok(()),
+            // Two first runners at once: on PostgreSQL both may find no table, and one of them fails.
+            Err(_) if attempt < 5 => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+async fn make_table(connection: &mut Connection) -> Result<(), DbError> {
+    if !connection.has_table("concertina_lease").await? {
+        connection.run(TABLE).await?;
+    }
+    let dialect = connection.shared_dialect();
+    let exists = dialect.placeholders("SELECT COUNT(*) FROM concertina_lease WHERE name = ?");
+    if connection.integer(&exists, &[NAME.into()]).await? == Some(0) {
+        let insert = dialect.placeholders(
+            "INSERT INTO concertina_lease (name, token, holder, process, sessions, command, acquired_at, expires_at) \
+             VALUES (?, 0, '', '', '', '', 0, 0)",
+        );
+        connection.execute(&insert, &[NAME.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Ends what a dead holder left at the server: a statement that runs there cannot be fenced by a token.
+async fn end_sessions(connection: &mut Connection, sessions: &str) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    for id in sessions.split(',').filter(|id| !id.is_empty()) {
+        let Some((end, alive)) = dialect.end_session(id) else { continue };
+        for _ in 0..100 {
+            if connection.query(&alive, &[]).await?.is_empty() {
+                break;
+            }
+            // Not ours to end, or gone since: the next look tells.
+            if let Err(error) = connection.run(&end).await {
+                tracing::debug!(%error, id, "end a former holder's session");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Who holds the lease now, if anyone does.
+pub(super) async fn holder(connection: &mut Connection) -> Result<Option<LeaseHolder>, DbError> {
+    let dialect = connection.shared_dialect();
+    let now = dialect.now();
+    let sql = dialect.placeholders(&format!(
+        "SELECT holder, command, process, {now} - acquired_at, expires_at - {now} FROM concertina_lease WHERE name = ? AND expires_at > {now}"
+    ));
+    let rows = connection.query(&sql, &[Value::from(NAME)]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    if process::is_gone(&row.text(2).unwrap_or_default()) {
+        return Ok(None);
+    }
+    let milliseconds = |position| Duration::from_millis(row.integer(position).unwrap_or(0).try_into().unwrap_or(0));
+    Ok(Some(LeaseHolder {
+        holder: row.text(0).unwrap_or_default(),
+        command: row.text(1).unwrap_or_default(),
+        held_for: milliseconds(3),
+        expires_in: milliseconds(4),
+    }))
+}

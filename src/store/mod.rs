@@ -1,0 +1,91 @@
+//! Concertina's own tables in the user's database: facts in, facts out.
+//!
+//! What happened is recorded; what that means is for the plan room to say. Every write happens under the runner's lease
+//! and is fenced by its token. The tables' own schema is versioned with refinery, as the baseline is.
+
+mod baseline;
+mod history;
+mod lease;
+mod process;
+mod records;
+mod refinery_bridge;
+
+pub use baseline::{AppliedBaseline, BaselineEntry, adopt_baseline, applied_baseline, run_baseline};
+pub use history::{Event, append, recent};
+pub use lease::{Lease, LeaseHolder};
+pub use records::{
+    BackfillRecord, PhaseRecord, RangeRecord, Records, StepRecord, StepStart, finish_backfill, finish_phase, finish_step,
+    accept_backfill, accept_step, fail_step, load, save_range, start_backfill, start_phase, start_step,
+};
+
+use crate::db::{Connection, DbError};
+use crate::dialect::PREFIX;
+
+/// What went wrong with our own tables.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Somebody else is at work.
+    #[error("another runner holds the lease: {0}")]
+    Held(LeaseHolder),
+    /// The lease went to somebody else while we were at work.
+    #[error("the lease was lost: another runner took over, and nothing more was written")]
+    Lost,
+    /// The state tables are of a newer version than this program.
+    #[error("the state tables have version {found}, and this program knows {known}; use the newer concertina")]
+    NewerState {
+        /// The version in the database.
+        found: i64,
+        /// The newest version this program knows.
+        known: i64,
+    },
+    /// refinery failed.
+    #[error("{0}")]
+    Refinery(String),
+}
+
+/// The newest version of our own tables.
+pub(crate) const STATE_VERSION: i64 = 1;
+const STATE_SCHEMA: &str = include_str!("schema/V1__state.sql");
+const STATE_HISTORY: &str = "concertina_schema_history";
+
+/// Whether our tables are there; refuses those of a newer program.
+pub async fn is_installed(connection: &mut Connection) -> Result<bool, StoreError> {
+    if !connection.has_table(STATE_HISTORY).await? {
+        return Ok(false);
+    }
+    let found = connection.integer(&format!("SELECT MAX(version) FROM {STATE_HISTORY}"), &[]).await?.unwrap_or(0);
+    if found > STATE_VERSION {
+        return Err(StoreError::NewerState { found, known: STATE_VERSION });
+    }
+    Ok(found == STATE_VERSION)
+}
+
+/// Makes our tables, or brings them up to date; the lease is held.
+pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), StoreError> {
+    if is_installed(connection).await? {
+        return Ok(());
+    }
+    let dialect = connection.shared_dialect();
+    for statement in dialect.support() {
+        connection.run(&statement).await?;
+    }
+    refinery_bridge::run(
+        connection,
+        lease.token(),
+        &[("V1__state".to_owned(), STATE_SCHEMA.to_owned())],
+        STATE_HISTORY,
+        refinery_core::Target::Latest,
+    )
+    .await?;
+    debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
+    Ok(())
+}
+
+/// The database's clock, in milliseconds since the epoch.
+pub async fn now(connection: &mut Connection) -> Result<i64, DbError> {
+    let sql = format!("SELECT {}", connection.dialect().now());
+    Ok(connection.integer(&sql, &[]).await?.unwrap_or(0))
+}

@@ -1,0 +1,60 @@
+//! Who this process is, in words for people and in a form by which another can tell that it is gone.
+
+use std::fs;
+
+/// A process, as the lease records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Process {
+    /// `user@host pid 123`.
+    pub(super) shown: String,
+    /// Boot, pid namespace, pid and start time; empty where the system does not tell.
+    pub(super) identity: String,
+}
+
+impl Process {
+    pub(super) fn this() -> Self {
+        let pid = std::process::id();
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        Self { shown: format!("{user}@{host} pid {pid}"), identity: identity(pid).unwrap_or_default() }
+    }
+}
+
+fn here() -> Option<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{}/{}", boot.trim(), namespace.display()))
+}
+
+fn identity(pid: u32) -> Option<String> {
+    // The start time is the 22nd field, counted behind the name, which may hold anything.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let started = stat.rsplit(')').next()?.split_whitespace().nth(19)?.to_owned();
+    Some(format!("{}/{pid}/{started}", here()?))
+}
+
+/// Whether a process is surely gone: it ran where this one runs, and there is no such process any more. A process of
+/// another machine or container is never surely gone; its lease has to run out.
+pub(super) fn is_gone(recorded: &str) -> bool {
+    let Some(prefix) = here() else { return false };
+    let Some((pid, _)) = recorded.strip_prefix(&format!("{prefix}/")).and_then(|rest| rest.split_once('/')) else {
+        return false;
+    };
+    pid.parse().is_ok_and(|pid| identity(pid).as_deref() != Some(recorded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_live_process_is_not_gone_and_a_finished_one_is() {
+        let this = Process::this().identity;
+        assert!(!is_gone(&this));
+        assert!(!is_gone("another-boot/pid:[1]/1/2"));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let gone = identity(child.id()).unwrap();
+        child.wait().unwrap();
+        assert!(is_gone(&gone));
+    }
+}

@@ -1,0 +1,308 @@
+//! The facts: phases, steps, backfills and their ranges.
+
+use super::{LeaseHolder, StoreError, lease};
+use crate::db::{Connection, Row, Value};
+
+/// Everything recorded.
+#[derive(Debug, Clone, Default)]
+pub struct Records {
+    /// Phases that began.
+    pub phases: Vec<PhaseRecord>,
+    /// Steps that began.
+    pub steps: Vec<StepRecord>,
+    /// Backfills that began.
+    pub backfills: Vec<BackfillRecord>,
+    /// Their ranges.
+    pub ranges: Vec<RangeRecord>,
+    /// Who holds the runner's lease.
+    pub holder: Option<LeaseHolder>,
+}
+
+/// A phase that began. Times are milliseconds since the epoch.
+#[derive(Debug, Clone)]
+pub struct PhaseRecord {
+    /// The release.
+    pub release: String,
+    /// The phase's word.
+    pub phase: String,
+    /// When it began.
+    pub started_at: i64,
+    /// When it was done.
+    pub finished_at: Option<i64>,
+}
+
+/// A step that began.
+#[derive(Debug, Clone)]
+pub struct StepRecord {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub summary: String,
+    /// The checksum of its text when it began.
+    pub checksum: String,
+    /// Its text when it began.
+    pub body: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it began.
+    pub started_at: i64,
+    /// When it was done.
+    pub finished_at: Option<i64>,
+    /// How it failed last.
+    pub failure: Option<String>,
+}
+
+/// A backfill that began.
+#[derive(Debug, Clone)]
+pub struct BackfillRecord {
+    /// Its id.
+    pub id: String,
+    /// The checksum of its text when it began.
+    pub checksum: String,
+    /// Its text when it began.
+    pub body: String,
+    /// When it began.
+    pub started_at: i64,
+    /// When it was done.
+    pub finished_at: Option<i64>,
+}
+
+/// A range of a backfill.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RangeRecord {
+    /// The backfill.
+    pub backfill: String,
+    /// Its number, from 0.
+    pub number: i64,
+    /// The last key walked; `None` before the first.
+    pub cursor: Option<Vec<Value>>,
+    /// Which walk over the range this is, from 1.
+    pub pass: i64,
+    /// Rows walked in this pass.
+    pub walked: i64,
+    /// Rows changed in all passes.
+    pub changed: i64,
+    /// Batches in all passes.
+    pub batches: i64,
+}
+
+/// Reads everything recorded. The tables are there.
+pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
+    let all = async |connection: &mut Connection, sql: &str| connection.query(sql, &[]).await;
+    let text = |row: &Row, position| row.text(position).unwrap_or_default();
+    let number = |row: &Row, position| row.integer(position).unwrap_or(0);
+    let phases = all(connection, "SELECT release_name, phase, started_at, finished_at FROM concertina_phase").await?;
+    let steps = all(
+        connection,
+        "SELECT step_id, summary, checksum, body, attempts, started_at, finished_at, failure FROM concertina_step ORDER BY started_at",
+    )
+    .await?;
+    let backfills =
+        all(connection, "SELECT backfill_id, checksum, body, started_at, finished_at FROM concertina_backfill").await?;
+    let ranges = all(
+        connection,
+        "SELECT backfill_id, range_number, cursor_key, pass, rows_walked, rows_changed, batches FROM concertina_range \
+         ORDER BY backfill_id, range_number",
+    )
+    .await?;
+    Ok(Records {
+        phases: phases
+            .iter()
+            .map(|row| PhaseRecord {
+                release: text(row, 0),
+                phase: text(row, 1),
+                started_at: number(row, 2),
+                finished_at: row.integer(3),
+            })
+            .collect(),
+        steps: steps
+            .iter()
+            .map(|row| StepRecord {
+                id: text(row, 0),
+                summary: text(row, 1),
+                checksum: text(row, 2),
+                body: text(row, 3),
+                attempts: number(row, 4),
+                started_at: number(row, 5),
+                finished_at: row.integer(6),
+                failure: row.text(7),
+            })
+            .collect(),
+        backfills: backfills
+            .iter()
+            .map(|row| BackfillRecord {
+                id: text(row, 0),
+                checksum: text(row, 1),
+                body: text(row, 2),
+                started_at: number(row, 3),
+                finished_at: row.integer(4),
+            })
+            .collect(),
+        ranges: ranges
+            .iter()
+            .map(|row| RangeRecord {
+                backfill: text(row, 0),
+                number: number(row, 1),
+                cursor: row.text(2).and_then(|text| serde_json::from_str(&text).ok()),
+                pass: number(row, 3),
+                walked: number(row, 4),
+                changed: number(row, 5),
+                batches: number(row, 6),
+            })
+            .collect(),
+        holder: lease::holder(connection).await?,
+    })
+}
+
+/// Updates a row, or inserts it where there is none: one runner writes, so the two statements cannot race.
+async fn put(connection: &mut Connection, update: &str, insert: &str, values: &[Value], key: &[Value]) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let now = dialect.now();
+    let all: Vec<Value> = values.iter().chain(key).cloned().collect();
+    let sql = |text: &str| dialect.placeholders(&text.replace("{now}", now));
+    if connection.execute(&sql(update), &all).await? == 0 {
+        connection.execute(&sql(insert), &all).await?;
+    }
+    Ok(())
+}
+
+/// Records that a phase began, unless it had begun before.
+pub async fn start_phase(connection: &mut Connection, release: &str, phase: &str) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let known = dialect.placeholders("SELECT COUNT(*) FROM concertina_phase WHERE release_name = ? AND phase = ?");
+    if connection.integer(&known, &[release.into(), phase.into()]).await? == Some(0) {
+        let insert = format!("INSERT INTO concertina_phase (release_name, phase, started_at) VALUES (?, ?, {})", dialect.now());
+        connection.execute(&dialect.placeholders(&insert), &[release.into(), phase.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Records that a phase is done.
+pub async fn finish_phase(connection: &mut Connection, release: &str, phase: &str) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let sql = format!("UPDATE concertina_phase SET finished_at = {} WHERE release_name = ? AND phase = ?", dialect.now());
+    connection.execute(&dialect.placeholders(&sql), &[release.into(), phase.into()]).await?;
+    Ok(())
+}
+
+/// What is recorded when a step begins.
+#[derive(Debug, Clone)]
+pub struct StepStart {
+    /// Its id.
+    pub id: String,
+    /// Its release.
+    pub release: String,
+    /// Its phase's word.
+    pub phase: String,
+    /// Its kind's word.
+    pub kind: String,
+    /// What it does.
+    pub summary: String,
+    /// Its file.
+    pub file: String,
+    /// The checksum of its text.
+    pub checksum: String,
+    /// Its text.
+    pub body: String,
+}
+
+/// Records that a step begins, or begins again.
+pub async fn start_step(connection: &mut Connection, step: &StepStart) -> Result<(), StoreError> {
+    put(
+        connection,
+        "UPDATE concertina_step SET release_name = ?, phase = ?, kind = ?, summary = ?, file = ?, checksum = ?, body = ?, \
+         attempts = attempts + 1, started_at = {now}, failure = NULL WHERE step_id = ?",
+        "INSERT INTO concertina_step (release_name, phase, kind, summary, file, checksum, body, attempts, started_at, step_id) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, 1, {now}, ?)",
+        &[
+            step.release.clone().into(),
+            step.phase.clone().into(),
+            step.kind.clone().into(),
+            step.summary.clone().into(),
+            step.file.clone().into(),
+            step.checksum.clone().into(),
+            step.body.clone().into(),
+        ],
+        &[step.id.clone().into()],
+    )
+    .await
+}
+
+/// Records that a step is done.
+pub async fn finish_step(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let sql = format!("UPDATE concertina_step SET finished_at = {}, failure = NULL WHERE step_id = ?", dialect.now());
+    connection.execute(&dialect.placeholders(&sql), &[id.into()]).await?;
+    Ok(())
+}
+
+/// Records how a step failed.
+pub async fn fail_step(connection: &mut Connection, id: &str, failure: &str) -> Result<(), StoreError> {
+    let sql = connection.dialect().placeholders("UPDATE concertina_step SET failure = ? WHERE step_id = ?");
+    connection.execute(&sql, &[failure.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Records that a backfill begins, with its first range.
+pub async fn start_backfill(
+    connection: &mut Connection,
+    release: &str,
+    table: &str,
+    file: &str,
+    record: &BackfillRecord,
+) -> Result<(), StoreError> {
+    put(
+        connection,
+        "UPDATE concertina_backfill SET release_name = ?, table_name = ?, file = ?, checksum = ?, body = ? WHERE backfill_id = ?",
+        "INSERT INTO concertina_backfill (release_name, table_name, file, checksum, body, started_at, backfill_id) \
+         VALUES (?, ?, ?, ?, ?, {now}, ?)",
+        &[
+            release.into(),
+            table.into(),
+            file.into(),
+            record.checksum.clone().into(),
+            record.body.clone().into(),
+        ],
+        &[record.id.clone().into()],
+    )
+    .await
+}
+
+/// Records that a backfill is done.
+pub async fn finish_backfill(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    let dialect = connection.shared_dialect();
+    let sql = format!("UPDATE concertina_backfill SET finished_at = {} WHERE backfill_id = ?", dialect.now());
+    connection.execute(&dialect.placeholders(&sql), &[id.into()]).await?;
+    Ok(())
+}
+
+/// Records where a range is; in the transaction of its batch.
+pub async fn save_range(connection: &mut Connection, range: &RangeRecord) -> Result<(), StoreError> {
+    let cursor = range.cursor.as_ref().and_then(|cursor| serde_json::to_string(cursor).ok());
+    put(
+        connection,
+        "UPDATE concertina_range SET cursor_key = ?, pass = ?, rows_walked = ?, rows_changed = ?, batches = ?, updated_at = {now} \
+         WHERE backfill_id = ? AND range_number = ?",
+        "INSERT INTO concertina_range (cursor_key, pass, rows_walked, rows_changed, batches, updated_at, backfill_id, range_number) \
+         VALUES (?, ?, ?, ?, ?, {now}, ?, ?)",
+        &[cursor.into(), range.pass.into(), range.walked.into(), range.changed.into(), range.batches.into()],
+        &[range.backfill.clone().into(), range.number.into()],
+    )
+    .await
+}
+
+/// Records a person's word that a step's new text is as good as the one that was applied.
+pub async fn accept_step(connection: &mut Connection, id: &str, checksum: &str, body: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE concertina_step SET checksum = ?, body = ? WHERE step_id = ?";
+    let sql = connection.dialect().placeholders(sql);
+    connection.execute(&sql, &[checksum.into(), body.into(), id.into()]).await?;
+    Ok(())
+}
+
+/// Records a person's word that a backfill's new text is as good as the one that was started.
+pub async fn accept_backfill(connection: &mut Connection, id: &str, checksum: &str, body: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE concertina_backfill SET checksum = ?, body = ? WHERE backfill_id = ?";
+    let sql = connection.dialect().placeholders(sql);
+    connection.execute(&sql, &[checksum.into(), body.into(), id.into()]).await?;
+    Ok(())
+}

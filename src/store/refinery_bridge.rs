@@ -1,0 +1,80 @@
+//! refinery over our connections: one bridge for the three databases.
+//!
+//! refinery calls `execute` once for each migration, with its SQL and the history row: so the transaction is ours to open,
+//! and the lease is asked inside it. refinery has no lock of its own; the lease is one.
+
+use refinery_core::traits::r#async::{AsyncMigrate, AsyncQuery, AsyncTransaction};
+use refinery_core::{Migration, Runner, Target};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{StoreError, lease};
+use crate::db::Connection;
+
+struct Bridge<'c> {
+    connection: &'c mut Connection,
+    token: i64,
+}
+
+impl AsyncTransaction for Bridge<'_> {
+    type Error = StoreError;
+
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, StoreError> {
+        let queries: Vec<&str> = queries.collect();
+        self.connection.begin().await?;
+        let mut done = lease::fence(self.connection, self.token).await;
+        for query in &queries {
+            if done.is_ok() {
+                done = self.connection.run(query).await.map_err(StoreError::from);
+            }
+        }
+        if done.is_ok() {
+            done = self.connection.commit().await.map_err(StoreError::from);
+        }
+        if done.is_err() {
+            self.connection.rollback().await;
+        }
+        done.map(|()| queries.len())
+    }
+}
+
+impl AsyncQuery<Vec<Migration>> for Bridge<'_> {
+    async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, StoreError> {
+        let rows = self.connection.query(query, &[]).await?;
+        let bad = |what: &str| StoreError::Refinery(format!("refinery's history has a row with an unreadable {what}"));
+        rows.iter()
+            .map(|row| {
+                let applied = OffsetDateTime::parse(&row.text(2).unwrap_or_default(), &Rfc3339).map_err(|_| bad("date"))?;
+                let checksum = row.text(3).unwrap_or_default().parse().map_err(|_| bad("checksum"))?;
+                Ok(Migration::applied(row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default(), applied, checksum))
+            })
+            .collect()
+    }
+}
+
+impl AsyncMigrate for Bridge<'_> {}
+
+/// Runs files that were not run yet; what was run is not compared here, because [`super::baseline`] knows two forms of checksum.
+pub(super) async fn run(
+    connection: &mut Connection,
+    token: i64,
+    files: &[(String, String)],
+    history: &str,
+    target: Target,
+) -> Result<Vec<String>, StoreError> {
+    let migrations = files
+        .iter()
+        .map(|(label, sql)| Migration::unapplied(label, sql).map_err(|error| StoreError::Refinery(error.to_string())))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut runner = Runner::new(&migrations).set_target(target).set_abort_divergent(false).set_abort_missing(false);
+    runner.set_migration_table_name(history);
+    let report = runner.run_async(&mut Bridge { connection, token }).await.map_err(unwrap)?;
+    Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
+}
+
+/// refinery prints a source's message inside its own, and keeps it as the source as well: say it once.
+fn unwrap(error: refinery_core::Error) -> StoreError {
+    use std::error::Error as _;
+    let inner = error.source().and_then(|source| source.downcast_ref::<StoreError>()).map(ToString::to_string);
+    StoreError::Refinery(inner.unwrap_or_else(|| error.to_string()))
+}

@@ -1,0 +1,277 @@
+//! A fresh database for one test, with the two roles of a real deployment.
+//!
+//! The owner runs migrations: it owns the database, and is no superuser. The application has rights on the
+//! application's own tables and on nothing else, so that a trigger which needs more is found out.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tempfile::TempDir;
+use url::Url;
+
+use super::{Kind, Session};
+
+/// Both roles' password; `Concertina` fails a test in whose output it appears.
+pub(super) const PASSWORD: &str = "0pen-5esame";
+
+/// Where a MySQL user may come from; with the wildcard alone an anonymous local user would be matched first.
+const MYSQL_HOSTS: [&str; 2] = ["%", "localhost"];
+
+/// A database that goes when the test does.
+pub(crate) struct TestDatabase {
+    kind: Kind,
+    owner_url: String,
+    application_url: String,
+    place: Place,
+}
+
+enum Place {
+    Server {
+        admin_url: Url,
+        database: String,
+        owner: String,
+        application: String,
+    },
+    File {
+        _directory: TempDir,
+    },
+}
+
+impl TestDatabase {
+    /// Creates an empty database.
+    pub(crate) async fn create(kind: Kind, test: &str) -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+        if kind == Kind::Sqlite {
+            let directory = tempfile::tempdir().expect("a temporary directory");
+            let url = format!("sqlite://{}", directory.path().join("test.db").display());
+            return Self {
+                kind,
+                owner_url: url.clone(),
+                application_url: url,
+                place: Place::File {
+                    _directory: directory,
+                },
+            };
+        }
+
+        let unique = format!(
+            "ct{}x{}",
+            std::process::id(),
+            COUNTER.fetch_add(1, Ordering::Relaxed)
+        );
+        // The prefix must not hold the tool's name, which the tests search for, nor be MySQL's `test`, where everybody
+        // has rights. PostgreSQL cuts names at 63 bytes, and MySQL's users at 32.
+        let database = format!("{unique}_{}", &test[..test.len().min(40)]);
+        let owner = format!("{unique}_owner");
+        let application = format!("{unique}_app");
+        let admin_url = Url::parse(&kind.admin_url()).expect("the server's URL is a URL");
+
+        let mut admin = Session::open(kind, admin_url.as_str()).await;
+        for statement in creation(kind, &database, &owner, &application) {
+            admin
+                .execute(&statement)
+                .await
+                .unwrap_or_else(|failure| panic!("failed to run `{statement}`: {failure:?}"));
+        }
+        Self {
+            kind,
+            owner_url: url_of(&admin_url, &database, Some(&owner)),
+            application_url: url_of(&admin_url, &database, Some(&application)),
+            place: Place::Server {
+                admin_url,
+                database,
+                owner,
+                application,
+            },
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The URL that migrations run with.
+    pub(crate) fn owner_url(&self) -> &str {
+        &self.owner_url
+    }
+
+    /// The URL that the application's nodes run with; on SQLite the owner's.
+    pub(crate) fn application_url(&self) -> &str {
+        &self.application_url
+    }
+
+    /// Opens a session of the role that owns the database.
+    pub(crate) async fn owner(&self) -> Session {
+        Session::open(self.kind, &self.owner_url).await
+    }
+
+    /// Opens a session of the application.
+    pub(crate) async fn application(&self) -> Session {
+        Session::open(self.kind, &self.application_url).await
+    }
+
+    /// Gives the application what it needs to read and write these tables, and nothing more.
+    pub(crate) async fn grant_application(&self, tables: &[&str]) {
+        let Place::Server {
+            admin_url,
+            database,
+            application,
+            ..
+        } = &self.place
+        else {
+            return;
+        };
+        let mut admin = Session::open(self.kind, &url_of(admin_url, database, None)).await;
+        let mut grants = Vec::new();
+        for table in tables {
+            match self.kind {
+                Kind::Postgres => {
+                    grants.push(format!(r#"GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{application}""#));
+                    let sequences = admin
+                        .rows(format!(
+                            "SELECT s.oid::regclass FROM pg_class s JOIN pg_depend d ON d.objid = s.oid \
+                             WHERE s.relkind = 'S' AND d.deptype IN ('a', 'i') \
+                             AND d.refobjid = '\"{table}\"'::regclass"
+                        ))
+                        .await;
+                    grants.extend(
+                        sequences
+                            .into_iter()
+                            .flatten()
+                            .flatten()
+                            .map(|sequence| format!(r#"GRANT USAGE ON SEQUENCE {sequence} TO "{application}""#)),
+                    );
+                }
+                Kind::MySql => grants.extend(MYSQL_HOSTS.map(|host| {
+                    format!(
+                        "GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.`{table}` TO `{application}`@`{host}`"
+                    )
+                })),
+                Kind::Sqlite => unreachable!("SQLite has no roles"),
+            }
+        }
+        for grant in grants {
+            admin
+                .execute(&grant)
+                .await
+                .unwrap_or_else(|failure| panic!("failed to run `{grant}`: {failure:?}"));
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    /// Drops the database and its roles, as well as that can be done: a failing test has more important things to say.
+    fn drop(&mut self) {
+        let Place::Server {
+            admin_url,
+            database,
+            owner,
+            application,
+        } = &self.place
+        else {
+            return;
+        };
+        // A runtime cannot block inside the test's own, hence the thread.
+        let (kind, admin_url) = (self.kind, admin_url.clone());
+        let (database, owner, application) = (database.clone(), owner.clone(), application.clone());
+        let dropping = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                if let Ok(mut admin) = Session::try_open(kind, admin_url.as_str()).await {
+                    for statement in
+                        removal(kind, &mut admin, &database, &owner, &application).await
+                    {
+                        // One that fails must not keep the next from being tried.
+                        admin.execute(statement).await.ok();
+                    }
+                }
+            });
+            std::io::Result::Ok(())
+        });
+        dropping.join().ok();
+    }
+}
+
+/// Writes the URL of `database` as `role` sees it, or as the administrator does.
+fn url_of(admin_url: &Url, database: &str, role: Option<&str>) -> String {
+    let mut url = admin_url.clone();
+    url.set_path(database);
+    if let Some(role) = role {
+        url.set_username(role).expect("a server's URL has a user");
+        url.set_password(Some(PASSWORD))
+            .expect("a server's URL has a password");
+    }
+    url.into()
+}
+
+fn creation(kind: Kind, database: &str, owner: &str, application: &str) -> Vec<String> {
+    match kind {
+        Kind::Postgres => vec![
+            format!(
+                r#"CREATE ROLE "{owner}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#
+            ),
+            format!(
+                r#"CREATE ROLE "{application}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#
+            ),
+            // Not the default template: a session of anybody's on template1 would make this fail.
+            format!(r#"CREATE DATABASE "{database}" OWNER "{owner}" TEMPLATE template0"#),
+        ],
+        Kind::MySql => {
+            let mut statements = vec![format!("CREATE DATABASE `{database}`")];
+            for host in MYSQL_HOSTS {
+                for role in [owner, application] {
+                    statements.push(format!(
+                        "CREATE USER `{role}`@`{host}` IDENTIFIED BY '{PASSWORD}'"
+                    ));
+                }
+                // In this place an underscore would stand for any character.
+                let pattern = database.replace('_', "\\_");
+                statements.push(format!(
+                    "GRANT ALL PRIVILEGES ON `{pattern}`.* TO `{owner}`@`{host}`"
+                ));
+            }
+            statements
+        }
+        Kind::Sqlite => unreachable!("SQLite has no server"),
+    }
+}
+
+async fn removal(
+    kind: Kind,
+    admin: &mut Session,
+    database: &str,
+    owner: &str,
+    application: &str,
+) -> Vec<String> {
+    match kind {
+        Kind::Postgres => vec![
+            format!(r#"DROP DATABASE IF EXISTS "{database}" WITH (FORCE)"#),
+            format!(r#"DROP ROLE IF EXISTS "{owner}""#),
+            format!(r#"DROP ROLE IF EXISTS "{application}""#),
+        ],
+        Kind::MySql => {
+            // A session that is still in a transaction would make DROP DATABASE wait for it.
+            let sessions = admin
+                .rows(format!(
+                    "SELECT id FROM information_schema.processlist WHERE db = '{database}'"
+                ))
+                .await;
+            let mut statements: Vec<String> = sessions
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|id| format!("KILL {id}"))
+                .collect();
+            statements.push(format!("DROP DATABASE IF EXISTS `{database}`"));
+            for host in MYSQL_HOSTS {
+                for role in [owner, application] {
+                    statements.push(format!("DROP USER IF EXISTS `{role}`@`{host}`"));
+                }
+            }
+            statements
+        }
+        Kind::Sqlite => Vec::new(),
+    }
+}

@@ -1,0 +1,22 @@
+//! The harness: a fresh database per test with an owner and an application role, sessions to look at it with, the
+//! `concertina` command, and throwaway projects.
+//!
+//! Nothing here may use the crate's own code, and a missing server is a failure, never a test that passes unseen.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every concern takes the part of the harness it needs; what one leaves another uses"
+)]
+
+mod command;
+mod database;
+mod kind;
+mod project;
+mod session;
+
+pub(crate) use command::{Concertina, Output, Running};
+pub(crate) use database::TestDatabase;
+pub(crate) use kind::{Kind, on_every_database, run};
+pub(crate) use project::Project;
+pub(crate) use session::{DbFailure, Session};
