@@ -47,7 +47,7 @@ impl Failure {
         if let Some(EngineError::Step { place, .. } | EngineError::StepCheck { place, .. }) = engine {
             output::talk(&render(place));
         }
-        output::talk(&format!("error: {:#}", self.error));
+        output::talk(&format!("error: {}", self.error));
         for line in engine.map(details).unwrap_or_default() {
             output::talk(&line);
         }
@@ -62,7 +62,7 @@ impl Failure {
                 _ => Vec::new(),
             };
             let document = json!({
-                "error": { "message": format!("{:#}", self.error), "hint": hint, "details": places, "code": self.code }
+                "error": { "message": format!("{}", self.error), "hint": hint, "details": places, "code": self.code }
             });
             output::line(&format!("{document:#}"));
         }

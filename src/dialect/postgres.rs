@@ -38,11 +38,11 @@ impl Postgres {
         format!("{}{}", self.beside(&sync.table), self.quote(&name))
     }
 
-    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, settings: &str, body: &str) -> String {
+    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, body: &str) -> String {
         let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
         format!(
             "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n\
-             SET search_path = {}, pg_temp{settings} AS $concertina$\nBEGIN\n{body}  RETURN NEW;\nEND\n$concertina$",
+             SET search_path = {}, pg_temp AS $concertina$\nBEGIN\n{body}  RETURN NEW;\nEND\n$concertina$",
             self.function(sync, part),
             self.quote(own),
         )
@@ -337,7 +337,7 @@ impl Dialect for Postgres {
             ("insert", "INSERT", BYPASSED.to_owned(), rules.insert()),
             ("update", "UPDATE", format!("{} AND {BYPASSED}", rules.touched()), rules.update()),
         ] {
-            script.run(self.create_function(sync, schema, part, "", &self.procedure(sync, &body, 1)));
+            script.run(self.create_function(sync, schema, part, &self.procedure(sync, &body, 1)));
             script.run(format!(
                 "CREATE TRIGGER {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {}()",
                 self.quote(&self.trigger_name(&sync.name, part)),
@@ -349,8 +349,12 @@ impl Dialect for Postgres {
             for event in RELATED_EVENTS {
                 let part = format!("related{position}_{}", event.to_ascii_lowercase());
                 let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
-                let body = format!("  {take};\n  {write};\n");
-                script.run(self.create_function(sync, schema, &part, "\nSET concertina.bypass = 'on'", &body));
+                // A SET clause would do the same, and needs a privilege that roles do not have.
+                let body = format!(
+                    "  PERFORM set_config('concertina.bypass', 'on', true);\n  {take};\n  {write};\n  \
+                     PERFORM set_config('concertina.bypass', 'off', true);\n"
+                );
+                script.run(self.create_function(sync, schema, &part, &body));
                 script.run(format!(
                     "CREATE TRIGGER {} AFTER {event} ON {} FOR EACH ROW WHEN ({BYPASSED}) EXECUTE FUNCTION {}()",
                     self.quote(&self.trigger_name(&sync.name, &part)),
