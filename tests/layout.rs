@@ -23,13 +23,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// The crates that hide behind the name sqlx.
-const SQLX: [&str; 5] = [
-    "sqlx",
-    "sqlx_core",
-    "sqlx_postgres",
-    "sqlx_mysql",
-    "sqlx_sqlite",
-];
+const SQLX: [&str; 5] = ["sqlx", "sqlx_core", "sqlx_postgres", "sqlx_mysql", "sqlx_sqlite"];
 
 const PRINTING: [&str; 4] = ["println", "eprintln", "print", "eprint"];
 
@@ -51,8 +45,7 @@ fn is_room(name: &str) -> bool {
 fn violations(path: &str, text: &str) -> Vec<String> {
     let source = Source::read(text);
     let mut found = Vec::new();
-    let mut complain =
-        |line: usize, complaint: String| found.push(format!("src/{path}:{line}: {complaint}"));
+    let mut complain = |line: usize, complaint: String| found.push(format!("src/{path}:{line}: {complaint}"));
 
     let is_root = matches!(path, "main.rs" | "lib.rs");
     let module = module_tree::module_of(path);
@@ -70,19 +63,12 @@ fn violations(path: &str, text: &str) -> Vec<String> {
                     }
                 }
                 // A name that the root hands on would be an arrow that nobody sees.
-                _ => complain(
-                    line,
-                    format!(
-                        "`crate::{}` is in no room: import it from its own",
-                        path.join("::")
-                    ),
-                ),
+                _ => complain(line, format!("`crate::{}` is in no room: import it from its own", path.join("::"))),
             }
         }
     }
     if room != "db" {
-        for line in source.lines_with(|names| names.first().is_some_and(|name| SQLX.contains(name)))
-        {
+        for line in source.lines_with(|names| names.first().is_some_and(|name| SQLX.contains(name))) {
             complain(line, "only `db` names sqlx".to_owned());
         }
     }
@@ -113,12 +99,7 @@ fn rust_files(folder: &str) -> BTreeSet<String> {
                 visit(&path, root, found);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let relative = path.strip_prefix(root).expect("below the root");
-                found.insert(
-                    relative
-                        .to_str()
-                        .expect("file names are UTF-8")
-                        .replace('\\', "/"),
-                );
+                found.insert(relative.to_str().expect("file names are UTF-8").replace('\\', "/"));
             }
         }
     }
@@ -134,8 +115,7 @@ fn repository(path: &str) -> PathBuf {
 
 fn read(folder: &str, path: &str) -> String {
     let file = repository(folder).join(path);
-    std::fs::read_to_string(&file)
-        .unwrap_or_else(|error| panic!("failed to read `{}`: {error}", file.display()))
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read `{}`: {error}", file.display()))
 }
 
 /// Fails with the files of a folder that none of the roots leads to by `mod`.
@@ -143,24 +123,13 @@ fn expect_all_compiled(folder: &str, roots: &[&str]) {
     let files = rust_files(folder);
     let compiled = module_tree::reachable(roots, &files, |path| read(folder, path));
     let forgotten: Vec<&String> = files.difference(&compiled).collect();
-    assert!(
-        forgotten.is_empty(),
-        "no `mod` leads from {roots:?} in {folder}/ to {forgotten:?}"
-    );
+    assert!(forgotten.is_empty(), "no `mod` leads from {roots:?} in {folder}/ to {forgotten:?}");
 }
 
 #[test]
 fn every_room_keeps_to_the_layout() {
-    let found: Vec<String> = rust_files("src")
-        .iter()
-        .flat_map(|path| violations(path, &read("src", path)))
-        .collect();
-    assert!(
-        found.is_empty(),
-        "{} lines break the layout:\n{}",
-        found.len(),
-        found.join("\n")
-    );
+    let found: Vec<String> = rust_files("src").iter().flat_map(|path| violations(path, &read("src", path))).collect();
+    assert!(found.is_empty(), "{} lines break the layout:\n{}", found.len(), found.join("\n"));
 }
 
 #[test]
@@ -179,11 +148,7 @@ mod the_checker {
     #[track_caller]
     fn expect(path: &str, text: &str, complaints: &[&str]) {
         let found = violations(path, text);
-        let found: Vec<&str> = found
-            .iter()
-            .filter_map(|line| line.splitn(3, ':').nth(2))
-            .map(str::trim)
-            .collect();
+        let found: Vec<&str> = found.iter().filter_map(|line| line.splitn(3, ':').nth(2)).map(str::trim).collect();
         assert_eq!(found, complaints, "in {path}:\n{text}");
     }
 
@@ -207,35 +172,15 @@ mod the_checker {
 
     #[test]
     fn lets_arrows_down_through() {
-        expect(
-            "engine/expand.rs",
-            "use crate::{db::{Pool, Row}, plan::Plan};\nuse super::event::Event;",
-            &[],
-        );
-        expect(
-            "cli/mod.rs",
-            "fn main() { println!(); std::process::exit(crate::engine::run()); }",
-            &[],
-        );
-        expect(
-            "db/pool.rs",
-            "use sqlx::PgPool;\npub(in crate::db) fn a() {}\npub(crate) fn b() {}",
-            &[],
-        );
+        expect("engine/expand.rs", "use crate::{db::{Pool, Row}, plan::Plan};\nuse super::event::Event;", &[]);
+        expect("cli/mod.rs", "fn main() { println!(); std::process::exit(crate::engine::run()); }", &[]);
+        expect("db/pool.rs", "use sqlx::PgPool;\npub(in crate::db) fn a() {}\npub(crate) fn b() {}", &[]);
     }
 
     #[test]
     fn catches_an_arrow_up() {
-        expect(
-            "plan/mod.rs",
-            "use crate::engine::Engine;",
-            &["`plan` may not import `engine`"],
-        );
-        expect(
-            "dialect/mysql.rs",
-            "fn f(s: &crate::step::Step) {}",
-            &["`dialect` may not import `step`"],
-        );
+        expect("plan/mod.rs", "use crate::engine::Engine;", &["`plan` may not import `engine`"]);
+        expect("dialect/mysql.rs", "fn f(s: &crate::step::Step) {}", &["`dialect` may not import `step`"]);
     }
 
     #[test]
@@ -243,112 +188,53 @@ mod the_checker {
         expect(
             "catalog/mod.rs",
             "use crate::{step::{Step, add_column}, store::Store as Facts, db::*};",
-            &[
-                "`catalog` may not import `store`",
-                "`catalog` may not import `db`",
-            ],
+            &["`catalog` may not import `store`", "`catalog` may not import `db`"],
         );
-        expect(
-            "step/mod.rs",
-            "use {std::fmt, crate::db::Pool};",
-            &["`step` may not import `db`"],
-        );
+        expect("step/mod.rs", "use {std::fmt, crate::db::Pool};", &["`step` may not import `db`"]);
     }
 
     #[test]
     fn catches_an_arrow_by_super() {
-        expect(
-            "step/sync.rs",
-            "use super::super::store::Store;",
-            &["`step` may not import `store`"],
-        );
-        expect(
-            "step/mod.rs",
-            "use super::plan;",
-            &["`step` may not import `plan`"],
-        );
-        expect(
-            "step/sync.rs",
-            "use super::{super::{plan::Plan, dialect}, Step};",
-            &["`step` may not import `plan`"],
-        );
+        expect("step/sync.rs", "use super::super::store::Store;", &["`step` may not import `store`"]);
+        expect("step/mod.rs", "use super::plan;", &["`step` may not import `plan`"]);
+        expect("step/sync.rs", "use super::{super::{plan::Plan, dialect}, Step};", &["`step` may not import `plan`"]);
         expect(
             "step/sync.rs",
             "mod tests { use super::super::super::plan::Plan; use super::super::Step; use super::*; }",
             &["`step` may not import `plan`"],
         );
-        expect(
-            "step/sync.rs",
-            "fn f() -> self::super::super::db::Pool {}",
-            &["`step` may not import `db`"],
-        );
+        expect("step/sync.rs", "fn f() -> self::super::super::db::Pool {}", &["`step` may not import `db`"]);
     }
 
     #[test]
     fn catches_a_name_that_the_root_hands_on() {
-        expect(
-            "plan/mod.rs",
-            "use crate::Error;",
-            &["`crate::Error` is in no room: import it from its own"],
-        );
-        expect(
-            "plan/mod.rs",
-            "use crate::*;",
-            &["`crate::*` is in no room: import it from its own"],
-        );
-        expect(
-            "plan/mod.rs",
-            "use crate as all;",
-            &["`crate::` is in no room: import it from its own"],
-        );
+        expect("plan/mod.rs", "use crate::Error;", &["`crate::Error` is in no room: import it from its own"]);
+        expect("plan/mod.rs", "use crate::*;", &["`crate::*` is in no room: import it from its own"]);
+        expect("plan/mod.rs", "use crate as all;", &["`crate::` is in no room: import it from its own"]);
     }
 
     #[test]
     fn catches_a_file_outside_the_rooms() {
         expect("util.rs", "", &["`util` is no room of the layout"]);
-        expect(
-            "helpers/text.rs",
-            "",
-            &["`helpers` is no room of the layout"],
-        );
+        expect("helpers/text.rs", "", &["`helpers` is no room of the layout"]);
     }
 
     #[test]
     fn catches_sqlx_outside_db() {
-        expect(
-            "store/mod.rs",
-            "type Error = sqlx::Error;",
-            &["only `db` names sqlx"],
-        );
-        expect(
-            "lib.rs",
-            "pub use sqlx_postgres as postgres;",
-            &["only `db` names sqlx"],
-        );
+        expect("store/mod.rs", "type Error = sqlx::Error;", &["only `db` names sqlx"]);
+        expect("lib.rs", "pub use sqlx_postgres as postgres;", &["only `db` names sqlx"]);
     }
 
     #[test]
     fn catches_printing_and_exiting_outside_cli() {
-        expect(
-            "engine/mod.rs",
-            "fn f() { println!(\"{}\", 1); }",
-            &["only `cli` prints"],
-        );
+        expect("engine/mod.rs", "fn f() { println!(\"{}\", 1); }", &["only `cli` prints"]);
         expect(
             "engine/mod.rs",
             "fn f() { eprint!(); std::io::stderr(); }",
             &["only `cli` prints", "only `cli` prints"],
         );
-        expect(
-            "db/mod.rs",
-            "use std::process; fn f() { process::exit(1) }",
-            &["only `cli` ends the process"],
-        );
-        expect(
-            "main.rs",
-            "fn main() { std::process::exit(concertina::cli::run()) }",
-            &[],
-        );
+        expect("db/mod.rs", "use std::process; fn f() { process::exit(1) }", &["only `cli` ends the process"]);
+        expect("main.rs", "fn main() { std::process::exit(concertina::cli::run()) }", &[]);
         expect("main.rs", "fn main() { print!() }", &["only `cli` prints"]);
     }
 
@@ -367,11 +253,7 @@ mod the_checker {
             &[],
         );
         // What follows a text is read again.
-        expect(
-            "plan/mod.rs",
-            "const A: char = '\"'; use crate::db::A;",
-            &["`plan` may not import `db`"],
-        );
+        expect("plan/mod.rs", "const A: char = '\"'; use crate::db::A;", &["`plan` may not import `db`"]);
     }
 
     #[test]
@@ -387,14 +269,7 @@ mod the_checker {
             ("not_really.rs", ""),
         ];
         let names: BTreeSet<String> = files.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let text = |path: &str| {
-            files
-                .iter()
-                .find(|(name, _)| *name == path)
-                .expect("a file")
-                .1
-                .to_owned()
-        };
+        let text = |path: &str| files.iter().find(|(name, _)| *name == path).expect("a file").1.to_owned();
         let compiled = module_tree::reachable(&["lib.rs", "main.rs"], &names, text);
         let forgotten: Vec<&String> = names.difference(&compiled).collect();
         assert_eq!(forgotten, ["a/forgotten.rs", "not_really.rs"]);

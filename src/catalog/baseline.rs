@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::Diagnostic;
 use super::Loader;
+use super::diagnostic::Diagnostic;
 use crate::dialect::Kind;
 
 /// One file of the baseline.

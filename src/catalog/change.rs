@@ -155,9 +155,10 @@ impl Loader {
             let change = changes.entry(number).or_default();
             if let Some((_, other)) = change.files.first() {
                 let parts_of_one = change.slug == slug
-                    && !change.files.iter().any(|(taken, _)| {
-                        *taken == ending || matches!(taken, Ending::Yaml) || ending == Ending::Yaml
-                    });
+                    && !change
+                        .files
+                        .iter()
+                        .any(|(taken, _)| *taken == ending || matches!(taken, Ending::Yaml) || ending == Ending::Yaml);
                 if !parts_of_one {
                     let message = format!("the number {number:02} is there twice: {other} has it too");
                     self.errors.push(Diagnostic::of_path(path, message).help("give one of them the next free number"));
@@ -195,18 +196,15 @@ impl Loader {
         };
         let mut steps = Vec::new();
         for (index, value) in file.steps.iter().enumerate() {
-            match self.step(&document, index, value, phase) {
-                Some(step) => {
-                    let origin = document.origin(&[Part::Key("steps".to_owned()), Part::Index(index)]);
-                    self.check_expressions(&step, &origin);
-                    steps.push(FileStep {
-                        id: format!("{id}/{}", index + 1),
-                        step,
-                        origin,
-                        body: Sql::Same(canonical(value)),
-                    });
-                }
-                None => continue,
+            if let Some(step) = self.step(&document, index, value, phase) {
+                let origin = document.origin(&[Part::Key("steps".to_owned()), Part::Index(index)]);
+                self.check_expressions(&step, &origin);
+                steps.push(FileStep {
+                    id: format!("{id}/{}", index + 1),
+                    step,
+                    origin,
+                    body: Sql::Same(canonical(value)),
+                });
             }
         }
         steps
@@ -219,7 +217,11 @@ impl Loader {
             _ => None,
         };
         let Some((Value::String(word), inner)) = single else {
-            self.errors.push(document.origin(&place).diagnostic("expected a step: one key that names its kind, such as `add_column`"));
+            self.errors.push(
+                document
+                    .origin(&place)
+                    .diagnostic("expected a step: one key that names its kind, such as `add_column`"),
+            );
             return None;
         };
         let mut inside = place.clone();
@@ -233,7 +235,9 @@ impl Loader {
                 .collect();
             let near = expression::nearest(word, Step::KINDS.iter().map(|(kind, _)| *kind));
             let error = match (safe_form(word), near) {
-                (Some(advice), _) => key.diagnostic(format!("`{word}` is not safe while two releases run")).help(advice),
+                (Some(advice), _) => {
+                    key.diagnostic(format!("`{word}` is not safe while two releases run")).help(advice)
+                }
                 (None, Some(near)) => key
                     .diagnostic(format!("unknown step `{word}`; did you mean `{near}`?"))
                     .help(format!("the steps of {phase} are {}", known.join(", "))),
@@ -299,8 +303,11 @@ impl Loader {
     fn data_file(&mut self, id: &str, change: &Change) -> Option<Backfill> {
         if let Some((Ending::Sql(_), path)) = change.files.first() {
             self.errors.push(
-                Diagnostic::of_path(path, "the data phase takes YAML: a backfill runs in batches, and plain SQL cannot")
-                    .help("write a `backfill:`; its expressions may be given per database"),
+                Diagnostic::of_path(
+                    path,
+                    "the data phase takes YAML: a backfill runs in batches, and plain SQL cannot",
+                )
+                .help("write a `backfill:`; its expressions may be given per database"),
             );
             return None;
         }
@@ -337,7 +344,11 @@ impl Loader {
             self.check_expression(sql, origin);
         }
         if sync.forward.is_empty() || sync.backward.is_empty() {
-            self.errors.push(origin.narrowed("sync").diagnostic("a sync needs at least one column in `forward` and one in `backward`"));
+            self.errors.push(
+                origin
+                    .narrowed("sync")
+                    .diagnostic("a sync needs at least one column in `forward` and one in `backward`"),
+            );
         }
         if !manifest::is_name(&sync.name) {
             let message = format!("`{}` is no name for a sync; expected letters, digits, `.`, `_` and `-`", sync.name);

@@ -69,8 +69,7 @@ impl Document {
         // Character to byte positions, once for the file.
         let offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let root = spanned(root, &offsets, None);
-        let value = serde_yaml::from_str(text)
-            .map_err(|error| Origin::file(source).diagnostic(error.to_string()))?;
+        let value = serde_yaml::from_str(text).map_err(|error| Origin::file(source).diagnostic(error.to_string()))?;
         Ok(Self { source: Arc::clone(source), value, root })
     }
 
@@ -99,11 +98,7 @@ impl Document {
     }
 
     /// Reads a part of the document as a type, with every unknown key reported.
-    pub(super) fn read<T: DeserializeOwned>(
-        &self,
-        value: &Value,
-        path: &[Part],
-    ) -> Result<T, Vec<Diagnostic>> {
+    pub(super) fn read<T: DeserializeOwned>(&self, value: &Value, path: &[Part]) -> Result<T, Vec<Diagnostic>> {
         let mut value = value.clone();
         let mut errors = Vec::new();
         loop {
@@ -126,11 +121,8 @@ impl Document {
                 .and_then(|rest| rest.split_once('`'))
                 .map(|(name, _)| name.to_owned());
             let Some(name) = unknown else {
-                let origin = if message.starts_with("missing field") {
-                    self.key_origin(&place)
-                } else {
-                    self.origin(&place)
-                };
+                let origin =
+                    if message.starts_with("missing field") { self.key_origin(&place) } else { self.origin(&place) };
                 errors.push(origin.diagnostic(message));
                 return Err(errors);
             };
@@ -184,11 +176,9 @@ fn spanned(node: &MarkedYaml<'_>, offsets: &[usize], key: Option<Range<usize>>) 
                 (name, spanned(value, offsets, Some(place(key))))
             })
             .collect(),
-        YamlData::Sequence(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| (index.to_string(), spanned(item, offsets, None)))
-            .collect(),
+        YamlData::Sequence(items) => {
+            items.iter().enumerate().map(|(index, item)| (index.to_string(), spanned(item, offsets, None))).collect()
+        }
         _ => Vec::new(),
     };
     Spanned { span: place(node), key, children }

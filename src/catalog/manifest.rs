@@ -40,7 +40,7 @@ pub struct Gates {
 
 impl Default for Gates {
     fn default() -> Self {
-        Self { quiet_period: Duration::from_secs(300) }
+        Self { quiet_period: Duration::from_mins(5) }
     }
 }
 
@@ -72,7 +72,7 @@ pub struct Locks {
 
 impl Default for Locks {
     fn default() -> Self {
-        Self { retry_for: Duration::from_secs(120) }
+        Self { retry_for: Duration::from_mins(2) }
     }
 }
 
@@ -114,13 +114,19 @@ impl Manifest {
                 errors.push(place().diagnostic(format!("the release `{release}` is in the train twice")));
             }
             if !is_name(release) {
-                errors.push(place().diagnostic(format!(
-                    "`{release}` is no release name; expected letters, digits, `.`, `_` and `-`"
-                )));
+                errors.push(
+                    place().diagnostic(format!(
+                        "`{release}` is no release name; expected letters, digits, `.`, `_` and `-`"
+                    )),
+                );
             }
         }
         if manifest.batch.rows == 0 {
-            errors.push(document.origin(&[Part::Key("batch".to_owned()), Part::Key("rows".to_owned())]).diagnostic("a batch needs at least 1 row"));
+            errors.push(
+                document
+                    .origin(&[Part::Key("batch".to_owned()), Part::Key("rows".to_owned())])
+                    .diagnostic("a batch needs at least 1 row"),
+            );
         }
         if errors.is_empty() { Ok(manifest) } else { Err(errors) }
     }
@@ -150,7 +156,9 @@ fn interpolate(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<
             };
             match variable(name).filter(|value| !value.is_empty()).or(default.map(str::to_owned)) {
                 Some(value) => output.push_str(&value),
-                None => return Err(format!("the environment variable `{name}` is not set, and there is no `:-default`")),
+                None => {
+                    return Err(format!("the environment variable `{name}` is not set, and there is no `:-default`"));
+                }
             }
             rest = after;
         } else {

@@ -8,7 +8,7 @@ use crate::engine::adopt_baseline;
 /// Adopt a database that already has the baseline: compare it with what the baseline makes, then record
 #[derive(Debug, clap::Args)]
 pub(super) struct Baseline {
-    /// The version the database is at: a number, or a file's name such as V3__mitaka02
+    /// The version the database is at: a number, or a file's name such as `V3__mitaka02`
     #[arg(long, value_name = "VERSION")]
     at: String,
 }

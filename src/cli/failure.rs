@@ -117,26 +117,31 @@ fn hint(error: &EngineError) -> Option<String> {
         EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
         EngineError::Step { source, .. } => {
             return Some(database_hint(source).unwrap_or_else(|| {
-                "nothing of the step is in force; correct the file or the database, and run the same command again".to_owned()
+                "nothing of the step is in force; correct the file or the database, and run the same command again"
+                    .to_owned()
             }));
         }
-        EngineError::StepCheck { .. } => "the step was rolled back; correct the rows and run the same command again".to_owned(),
+        EngineError::StepCheck { .. } => {
+            "the step was rolled back; correct the rows and run the same command again".to_owned()
+        }
         EngineError::Project(_) => "nothing was changed".to_owned(),
         EngineError::Store(StoreError::Held(_)) => "wait for it, or look at it with concertina status".to_owned(),
         EngineError::Store(StoreError::Lost) => "run the same command again once the other runner is done".to_owned(),
-        EngineError::Store(StoreError::NewerState { .. } | StoreError::Refinery(_)) => return None,
         EngineError::Drift(drifts) => {
             let changed = drifts.iter().find(|drift| matches!(drift.kind, DriftKind::Changed { .. }));
             match changed {
                 Some(drift) => {
                     let file = drift.subject.split(':').next().unwrap_or_default();
-                    format!("restore what was applied, or say that the new text is as good: concertina resolve {file} --accept")
+                    format!(
+                        "restore what was applied, or say that the new text is as good: concertina resolve {file} --accept"
+                    )
                 }
                 None => "restore the files as they were applied; put a new change into a later release".to_owned(),
             }
         }
         EngineError::MissingTriggers(_) => {
-            "writes of old and new nodes are not kept in step; find out who dropped them before anything else".to_owned()
+            "writes of old and new nodes are not kept in step; find out who dropped them before anything else"
+                .to_owned()
         }
         EngineError::NeedsPerson { id, .. } => format!(
             "look whether it took effect, then say so: concertina resolve {id} --applied, or concertina resolve {id} --not-applied"
@@ -145,18 +150,25 @@ fn hint(error: &EngineError) -> Option<String> {
             "name the version that the database is at, or bring the database to it; nothing was recorded".to_owned()
         }
         EngineError::Backfill { .. } => "what is done is saved; run concertina migrate again to go on".to_owned(),
-        EngineError::Usage(_) | EngineError::Interrupted => return None,
+        EngineError::Store(StoreError::NewerState { .. } | StoreError::Refinery(_))
+        | EngineError::Usage(_)
+        | EngineError::Interrupted => return None,
     })
 }
 
 fn database_hint(error: &DbError) -> Option<String> {
     match error.class() {
-        Class::LockTimeout => Some("somebody holds a lock on it; end that transaction, or run the same command again later".to_owned()),
-        Class::Denied => Some("the role lacks a privilege; grant it to the role in the URL, and run the same command again".to_owned()),
+        Class::LockTimeout => {
+            Some("somebody holds a lock on it; end that transaction, or run the same command again later".to_owned())
+        }
+        Class::Denied => Some(
+            "the role lacks a privilege; grant it to the role in the URL, and run the same command again".to_owned(),
+        ),
         Class::Disconnected => Some("the connection was lost; state is saved, run the same command again".to_owned()),
         Class::Conflict => Some("run the same command again".to_owned()),
         Class::AlgorithmRefused => Some(
-            "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill".to_owned(),
+            "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill"
+                .to_owned(),
         ),
         Class::Other => None,
     }

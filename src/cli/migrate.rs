@@ -37,8 +37,7 @@ struct Result_<'a> {
 /// Prints how a phase command ended.
 pub(super) fn print_outcome(shell: &Shell, outcome: &Outcome) -> Result<(), Failure> {
     let next = Next::of(&outcome.need, &shell.project);
-    let result =
-        Result_ { done: &outcome.done, limited: outcome.limited, caution: outcome.caution.as_deref(), next };
+    let result = Result_ { done: &outcome.done, limited: outcome.limited, caution: outcome.caution.as_deref(), next };
     shell.print(&result, |result| {
         let mut text = String::new();
         for done in result.done {

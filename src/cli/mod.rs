@@ -47,7 +47,7 @@ struct Global {
     /// The project's folder
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     project: PathBuf,
-    /// The database: postgres://…, mysql://… or sqlite://FILE; wins over the manifest
+    /// The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
     #[arg(long, global = true, env = "CONCERTINA_DATABASE", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
     /// How results are printed

@@ -6,13 +6,13 @@ use std::io::{IsTerminal, Write};
 pub(super) fn line(text: &str) {
     let mut stream = std::io::stdout().lock();
     // A reader that went away (`| head`) is no error of ours.
-    let _ = writeln!(stream, "{}", text.trim_end());
+    drop(writeln!(stream, "{}", text.trim_end()));
 }
 
 /// Says something that is no result.
 pub(super) fn talk(text: &str) {
     let mut stream = std::io::stderr().lock();
-    let _ = writeln!(stream, "{text}");
+    drop(writeln!(stream, "{text}"));
 }
 
 /// Whether talk goes to a terminal.

@@ -31,10 +31,7 @@ fn text(report: &Report) -> String {
     let width = report.releases.iter().map(|release| release.name.chars().count()).max().unwrap_or(0);
     for release in &report.releases {
         text.push_str(&format!("{:width$}  {}\n", release.name, release.state.words()));
-        let busy = !matches!(
-            release.state,
-            ReleaseState::Unchanged | ReleaseState::Pending | ReleaseState::Contracted
-        );
+        let busy = !matches!(release.state, ReleaseState::Unchanged | ReleaseState::Pending | ReleaseState::Contracted);
         if busy {
             text.push_str(&details(release, report.now));
         }

@@ -55,9 +55,8 @@ impl Talk {
             return;
         }
         let bar = match estimate {
-            Some(rows) => ProgressBar::new(rows.max(walked)).with_style(style(
-                "{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
-            )),
+            Some(rows) => ProgressBar::new(rows.max(walked))
+                .with_style(style("{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left")),
             None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {per_sec}")),
         };
         bar.set_message(id.to_owned());
@@ -84,7 +83,8 @@ fn style(template: &str) -> ProgressStyle {
 /// The first signal asks the engine to stop at the next safe place; the second is not waited for.
 async fn listen() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     loop {
@@ -93,6 +93,10 @@ async fn listen() {
             _ = terminate.recv() => 15,
         };
         if SIGNAL.swap(number, Ordering::Relaxed) != 0 {
+            #[expect(
+                clippy::exit,
+                reason = "asked twice: whoever asks knows that the statement at the server goes on"
+            )]
             std::process::exit(128 + i32::from(number));
         }
         output::talk("stopping at the next safe place; once more to stop at once");
@@ -100,7 +104,11 @@ async fn listen() {
 }
 
 fn seconds(took: Duration) -> String {
-    if took < Duration::from_secs(1) { format!("{} ms", took.as_millis()) } else { format!("{:.1} s", took.as_secs_f64()) }
+    if took < Duration::from_secs(1) {
+        format!("{} ms", took.as_millis())
+    } else {
+        format!("{:.1} s", took.as_secs_f64())
+    }
 }
 
 impl Observer for Talk {
@@ -147,10 +155,14 @@ fn in_words(event: &Event) -> Option<String> {
         Event::StepDone { summary, took: Some(took) } => format!("  {summary} ({})", seconds(*took)),
         Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
         Event::Waiting { what, reason } => format!("  waiting to {what}: {reason}"),
-        Event::BackfillStarted { id, walked, .. } if *walked > 0 => format!("  backfill {id} goes on behind {walked} rows"),
+        Event::BackfillStarted { id, walked, .. } if *walked > 0 => {
+            format!("  backfill {id} goes on behind {walked} rows")
+        }
         Event::BackfillStarted { id, .. } => format!("  backfill {id}"),
         Event::Batch { id, walked, changed, .. } => format!("  backfill {id}: {walked} rows walked, {changed} changed"),
-        Event::BackfillStopped { id, changed, done: true } => format!("  backfill {id} is done: {changed} rows changed"),
+        Event::BackfillStopped { id, changed, done: true } => {
+            format!("  backfill {id} is done: {changed} rows changed")
+        }
         Event::BackfillStopped { id, changed, done: false } => {
             format!("  backfill {id} stops at its limit: {changed} rows changed so far")
         }
@@ -162,8 +174,12 @@ fn in_words(event: &Event) -> Option<String> {
 fn as_json(event: &Event) -> serde_json::Value {
     let milliseconds = |took: &Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match event {
-        Event::Baseline { label, took } => json!({ "event": "baseline", "file": label, "duration_ms": milliseconds(took) }),
-        Event::PhaseStarted { release, phase } => json!({ "event": "phase_started", "release": release, "phase": phase }),
+        Event::Baseline { label, took } => {
+            json!({ "event": "baseline", "file": label, "duration_ms": milliseconds(took) })
+        }
+        Event::PhaseStarted { release, phase } => {
+            json!({ "event": "phase_started", "release": release, "phase": phase })
+        }
         Event::PhaseDone { release, phase, took } => {
             json!({ "event": "phase_done", "release": release, "phase": phase, "duration_ms": milliseconds(took) })
         }

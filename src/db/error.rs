@@ -105,7 +105,10 @@ fn describe(error: &sqlx::Error) -> (String, Option<String>) {
 }
 
 fn classify(error: &sqlx::Error, code: Option<&str>, message: &str) -> Class {
-    if matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) {
+    if matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)
+    ) {
         return Class::Disconnected;
     }
     match code {

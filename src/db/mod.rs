@@ -96,7 +96,8 @@ impl Connection {
                     .connect()
                     .await
                     .map_err(failed)?;
-                let version: String = sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.map_err(failed)?;
+                let version: String =
+                    sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.map_err(failed)?;
                 // What triggers do is fixed by the mode of the session that made them: strict, whatever the server's default.
                 connection
                     .execute(

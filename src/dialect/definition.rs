@@ -20,9 +20,7 @@ impl Sql {
     pub fn on(&self, kind: Kind) -> Option<&str> {
         match self {
             Self::Same(text) => Some(text),
-            Self::Each(texts) => {
-                texts.iter().find(|(of, _)| *of == kind).map(|(_, text)| text.as_str())
-            }
+            Self::Each(texts) => texts.iter().find(|(of, _)| *of == kind).map(|(_, text)| text.as_str()),
         }
     }
 }
@@ -58,8 +56,8 @@ impl<'de> Deserialize<'de> for Sql {
 fn per_database<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<(Kind, String)>, A::Error> {
     let mut texts = Vec::new();
     while let Some(key) = map.next_key::<String>()? {
-        let kind = Kind::from_key(&key)
-            .ok_or_else(|| A::Error::unknown_field(&key, &["postgres", "mysql", "sqlite"]))?;
+        let kind =
+            Kind::from_key(&key).ok_or_else(|| A::Error::unknown_field(&key, &["postgres", "mysql", "sqlite"]))?;
         texts.push((kind, map.next_value()?));
     }
     Ok(texts)
@@ -147,9 +145,8 @@ impl<'de> Deserialize<'de> for ColumnType {
                 write!(f, "a column type: {TYPES}")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<ColumnType, E> {
-                ColumnType::parse(text).ok_or_else(|| {
-                    E::custom(format!("unknown column type `{text}`, expected {TYPES}"))
-                })
+                ColumnType::parse(text)
+                    .ok_or_else(|| E::custom(format!("unknown column type `{text}`, expected {TYPES}")))
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ColumnType, A::Error> {
                 let mut values: Option<Vec<String>> = None;
@@ -171,9 +168,7 @@ impl<'de> Deserialize<'de> for ColumnType {
                     }
                 }
                 match values {
-                    Some(values) if values.is_empty() => {
-                        Err(A::Error::custom("an enum needs at least one value"))
-                    }
+                    Some(values) if values.is_empty() => Err(A::Error::custom("an enum needs at least one value")),
                     Some(values) => Ok(ColumnType::Enum { values, name }),
                     None if !native.is_empty() => Ok(ColumnType::Native(Sql::Each(native))),
                     None => Err(A::Error::custom(format!("expected a column type: {TYPES}"))),
@@ -221,7 +216,7 @@ impl<'de> Deserialize<'de> for Default {
             fn visit_u64<E: Error>(self, value: u64) -> Result<Default, E> {
                 i64::try_from(value)
                     .map(Default::Integer)
-                    .map_err(|_| E::custom("the number does not fit in 64 bits"))
+                    .map_err(|error| E::custom(format!("the number does not fit in 64 bits: {error}")))
             }
             fn visit_f64<E: Error>(self, value: f64) -> Result<Default, E> {
                 Ok(Default::Float(value))

@@ -39,8 +39,7 @@ pub struct Scope<'a> {
 
 /// Checks what can be checked without a database: one expression, closed quotes and parentheses, nothing hidden.
 pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
-    let tokens =
-        lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
+    let tokens = lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
     let mut open = 0_usize;
     let mut any = false;
     for token in &tokens {
@@ -52,22 +51,14 @@ pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
                 ));
             }
             TokenKind::Parameter => {
-                return Err(ExpressionError::new(
-                    "an expression cannot have parameters",
-                    Some(token.text),
-                ));
+                return Err(ExpressionError::new("an expression cannot have parameters", Some(token.text)));
             }
             TokenKind::Symbol if token.text == ";" => {
-                return Err(ExpressionError::new(
-                    "expected one expression, found `;`",
-                    Some(";"),
-                ));
+                return Err(ExpressionError::new("expected one expression, found `;`", Some(";")));
             }
             TokenKind::Symbol if token.text == "(" => open += 1,
             TokenKind::Symbol if token.text == ")" => {
-                open = open.checked_sub(1).ok_or_else(|| {
-                    ExpressionError::new("a `)` closes nothing", Some(")"))
-                })?;
+                open = open.checked_sub(1).ok_or_else(|| ExpressionError::new("a `)` closes nothing", Some(")")))?;
             }
             TokenKind::Space => continue,
             _ => {}
@@ -85,11 +76,7 @@ pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
 
 /// The identifiers a text names, unquoted, whatever they stand for.
 pub fn words(text: &str) -> Vec<String> {
-    lex::significant(text, Flavor::Sqlite)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(Token::identifier)
-        .collect()
+    lex::significant(text, Flavor::Sqlite).unwrap_or_default().iter().filter_map(Token::identifier).collect()
 }
 
 /// Renders an expression for a place, or names the first column that does not exist.
@@ -99,31 +86,10 @@ pub fn render(text: &str, flavor: Flavor, scope: &Scope<'_>) -> Result<String, E
     Ok(output)
 }
 
-/// The columns of the row that an expression reads.
-pub fn columns_read(text: &str, flavor: Flavor, table: &Table) -> Vec<String> {
-    let quote = |name: &str| name.to_owned();
-    let scope = Scope { table, row: "\u{1}", related: None, quote: &quote };
-    let mut columns = Vec::new();
-    // A piece that names a column of the row is the only one that starts with the marker.
-    let _ = visit(text, flavor, &scope, |piece| {
-        if let Some(name) = piece.strip_prefix('\u{1}') {
-            columns.push(name.to_owned());
-        }
-    });
-    columns
-}
-
-fn visit(
-    text: &str,
-    flavor: Flavor,
-    scope: &Scope<'_>,
-    mut emit: impl FnMut(&str),
-) -> Result<(), ExpressionError> {
+fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&str)) -> Result<(), ExpressionError> {
     check_text(text, flavor)?;
-    let tokens =
-        lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
-    let significant: Vec<usize> =
-        (0..tokens.len()).filter(|at| tokens[*at].kind != TokenKind::Space).collect();
+    let tokens = lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
+    let significant: Vec<usize> = (0..tokens.len()).filter(|at| tokens[*at].kind != TokenKind::Space).collect();
     let mut replaced_until = 0;
     let mut parentheses: Vec<bool> = Vec::new();
     let mut type_name_depth = None;
@@ -142,7 +108,9 @@ fn visit(
         let second = significant.get(order + 2).map(|after| &tokens[*after]);
         order += 1;
         if token.is_symbol("(") {
-            parentheses.push(next.is_some_and(|next| next.is_word("select") || next.is_word("with") || next.is_word("values")));
+            parentheses.push(
+                next.is_some_and(|next| next.is_word("select") || next.is_word("with") || next.is_word("values")),
+            );
         } else if token.is_symbol(")") {
             parentheses.pop();
             if type_name_depth.is_some_and(|depth| parentheses.len() < depth) {
@@ -175,16 +143,14 @@ fn visit(
                     continue;
                 }
             };
-            let found = find(table, &column_name)
-                .ok_or_else(|| unknown(&column_name, table, column.text))?;
+            let found = find(table, &column_name).ok_or_else(|| unknown(&column_name, table, column.text))?;
             emit(&format!("{row}{}", (scope.quote)(&found)));
             replaced_until = significant[order + 1] + 1;
             continue;
         }
         let called = next.is_some_and(|next| next.is_symbol("("));
         let literal_prefix = next.is_some_and(|next| next.kind == TokenKind::String);
-        let after_type_mark =
-            previous.is_some_and(|previous| previous.is_symbol("::") || previous.is_word("collate"));
+        let after_type_mark = previous.is_some_and(|previous| previous.is_symbol("::") || previous.is_word("collate"));
         let keyword = token.kind == TokenKind::Word && is_keyword(token.text);
         if called || literal_prefix || after_type_mark || keyword || subquery {
             emit(token.text);
@@ -219,8 +185,7 @@ fn unknown(name: &str, table: &Table, word: &str) -> ExpressionError {
     let advice = match near {
         Some(near) => format!("; did you mean `{near}`?"),
         None => {
-            let names: Vec<_> =
-                table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
+            let names: Vec<_> = table.columns.iter().map(|column| format!("`{}`", column.name)).collect();
             format!("; its columns are {}", names.join(", "))
         }
     };
@@ -253,16 +218,118 @@ fn distance(left: &str, right: &str) -> usize {
 
 /// Words that an expression may hold without naming a column, on any of the databases.
 const KEYWORDS: &[&str] = &[
-    "all", "and", "any", "array", "as", "asc", "at", "between", "binary", "both", "by", "case", "cast", "century",
-    "char", "collate", "current_date", "current_time", "current_timestamp", "current_user", "date", "day", "dayofyear",
-    "decade", "default", "desc", "distinct", "div", "dow", "doy", "else", "end", "epoch", "escape", "except", "exists",
-    "false", "first", "for", "from", "glob", "having", "hour", "ilike", "in", "intersect", "interval", "is", "isnull",
-    "isodow", "isoyear", "last", "leading", "like", "limit", "localtime", "localtimestamp", "match", "microsecond",
-    "microseconds", "millisecond", "milliseconds", "minute", "mod", "month", "not", "notnull", "null", "nulls", "of",
-    "offset", "on", "or", "order", "over", "overlaps", "partition", "precision", "quarter", "regexp", "rlike", "row",
-    "second", "select", "separator", "session_user", "similar", "some", "sounds", "symmetric", "then", "time",
-    "timestamp", "timezone", "to", "trailing", "true", "union", "unknown", "user", "using", "utc", "values", "varying",
-    "week", "when", "where", "with", "without", "xor", "year", "zone",
+    "all",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "at",
+    "between",
+    "binary",
+    "both",
+    "by",
+    "case",
+    "cast",
+    "century",
+    "char",
+    "collate",
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "date",
+    "day",
+    "dayofyear",
+    "decade",
+    "default",
+    "desc",
+    "distinct",
+    "div",
+    "dow",
+    "doy",
+    "else",
+    "end",
+    "epoch",
+    "escape",
+    "except",
+    "exists",
+    "false",
+    "first",
+    "for",
+    "from",
+    "glob",
+    "having",
+    "hour",
+    "ilike",
+    "in",
+    "intersect",
+    "interval",
+    "is",
+    "isnull",
+    "isodow",
+    "isoyear",
+    "last",
+    "leading",
+    "like",
+    "limit",
+    "localtime",
+    "localtimestamp",
+    "match",
+    "microsecond",
+    "microseconds",
+    "millisecond",
+    "milliseconds",
+    "minute",
+    "mod",
+    "month",
+    "not",
+    "notnull",
+    "null",
+    "nulls",
+    "of",
+    "offset",
+    "on",
+    "or",
+    "order",
+    "over",
+    "overlaps",
+    "partition",
+    "precision",
+    "quarter",
+    "regexp",
+    "rlike",
+    "row",
+    "second",
+    "select",
+    "separator",
+    "session_user",
+    "similar",
+    "some",
+    "sounds",
+    "symmetric",
+    "then",
+    "time",
+    "timestamp",
+    "timezone",
+    "to",
+    "trailing",
+    "true",
+    "union",
+    "unknown",
+    "user",
+    "using",
+    "utc",
+    "values",
+    "varying",
+    "week",
+    "when",
+    "where",
+    "with",
+    "without",
+    "xor",
+    "year",
+    "zone",
 ];
 
 fn is_keyword(word: &str) -> bool {
@@ -277,10 +344,7 @@ mod tests {
     fn table(name: &str, columns: &[&str]) -> Table {
         Table {
             name: name.to_owned(),
-            columns: columns
-                .iter()
-                .map(|name| Column { name: (*name).to_owned(), ..Column::default() })
-                .collect(),
+            columns: columns.iter().map(|name| Column { name: (*name).to_owned(), ..Column::default() }).collect(),
             ..Table::default()
         }
     }
@@ -289,12 +353,7 @@ mod tests {
         let images = table("images", &["id", "is_public", "visibility", "deleted"]);
         let members = table("image_members", &["image_id", "deleted"]);
         let quote = |name: &str| format!("\"{name}\"");
-        let scope = Scope {
-            table: &images,
-            row: "NEW.",
-            related: Some(("OLD.", &members)),
-            quote: &quote,
-        };
+        let scope = Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote };
         render(text, Flavor::Postgres, &scope)
     }
 
@@ -334,17 +393,22 @@ mod tests {
     #[test]
     fn an_unknown_column_is_named_with_the_nearest() {
         let error = rendered("visibilty = 'public'").unwrap_err();
-        assert_eq!(
-            error.message,
-            "no column `visibilty` in table `images`; did you mean `visibility`?"
-        );
+        assert_eq!(error.message, "no column `visibilty` in table `images`; did you mean `visibility`?");
         assert_eq!(error.word.as_deref(), Some("visibilty"));
         assert!(rendered("images.nothing IS NULL").is_err());
     }
 
     #[test]
     fn what_could_hide_a_second_statement_is_refused() {
-        for text in ["is_public; DROP TABLE images", "is_public -- ", "is_public /* x */", "(is_public", "is_public)", " ", "'x"] {
+        for text in [
+            "is_public; DROP TABLE images",
+            "is_public -- ",
+            "is_public /* x */",
+            "(is_public",
+            "is_public)",
+            " ",
+            "'x",
+        ] {
             assert!(rendered(text).is_err(), "{text}");
         }
     }

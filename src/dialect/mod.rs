@@ -18,13 +18,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use definition::{
-    ColumnDefinition, ColumnType, Default, ForeignKeyDefinition, IndexDefinition, OnDelete,
-    References, Sql,
+    ColumnDefinition, ColumnType, Default, ForeignKeyDefinition, IndexDefinition, OnDelete, References, Sql,
     TableDefinition, UniqueDefinition,
 };
 pub use schema::{
-    Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger,
-    Unique,
+    Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
 pub use statement::{Change, Refusal, Script, Statement};
 pub use sync::{Conflict, Related, Sync};
@@ -212,9 +210,9 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
             Default::Float(value) => value.to_string(),
             Default::Text(value) => self.literal(value),
             Default::Sql(sql) => {
-                let text = sql.on(self.kind()).ok_or_else(|| {
-                    Refusal::new(format!("the default has no SQL for {}", self.kind()))
-                })?;
+                let text = sql
+                    .on(self.kind())
+                    .ok_or_else(|| Refusal::new(format!("the default has no SQL for {}", self.kind())))?;
                 format!("({text})")
             }
         })
@@ -225,13 +223,8 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     }
 
     /// One column of a CREATE TABLE or ADD COLUMN.
-    fn column_definition(
-        &self,
-        table: &str,
-        column: &ColumnDefinition,
-    ) -> Result<String, Refusal> {
-        let mut text =
-            format!("{} {}", self.quote(&column.name), self.column_type(table, column)?);
+    fn column_definition(&self, table: &str, column: &ColumnDefinition) -> Result<String, Refusal> {
+        let mut text = format!("{} {}", self.quote(&column.name), self.column_type(table, column)?);
         if !column.nullable {
             text.push_str(" NOT NULL");
         }
@@ -259,9 +252,7 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     /// How a sync compares values of a type.
     fn comparison(&self, column_type: &ColumnType) -> Comparison {
         match column_type {
-            ColumnType::String(_) | ColumnType::Text | ColumnType::Uuid | ColumnType::Enum { .. } => {
-                Comparison::Bytes
-            }
+            ColumnType::String(_) | ColumnType::Text | ColumnType::Uuid | ColumnType::Enum { .. } => Comparison::Bytes,
             ColumnType::Json => Comparison::Text,
             _ => Comparison::Native,
         }
@@ -300,11 +291,7 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
             lines.push(format!("PRIMARY KEY ({})", self.columns(&table.primary_key)));
         }
         for unique in &table.uniques {
-            lines.push(format!(
-                "CONSTRAINT {} UNIQUE ({})",
-                self.quote(&unique.name),
-                self.columns(&unique.columns)
-            ));
+            lines.push(format!("CONSTRAINT {} UNIQUE ({})", self.quote(&unique.name), self.columns(&unique.columns)));
         }
         lines.extend(table.foreign_keys.iter().map(|key| self.foreign_key(key)));
         let mut script = Script::default();
@@ -351,9 +338,8 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     fn drop_sync(&self, sync: &Sync) -> Script;
     /// The names of the triggers a sync installs, with the table that each is on.
     fn sync_triggers(&self, sync: &Sync) -> Vec<(String, String)> {
-        let mut triggers: Vec<_> = ["insert", "update"]
-            .map(|event| (sync.table.clone(), self.trigger_name(&sync.name, event)))
-            .into();
+        let mut triggers: Vec<_> =
+            ["insert", "update"].map(|event| (sync.table.clone(), self.trigger_name(&sync.name, event))).into();
         for (position, related) in sync.related.iter().enumerate() {
             for event in sync::RELATED_EVENTS {
                 let part = format!("related{position}_{}", event.to_ascii_lowercase());
@@ -399,13 +385,9 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     }
     /// `(a, b) > (?, ?)` in a form that this database's optimizer turns into an index range.
     fn key_comparison(&self, table: &str, key: &[&Column], operator: &str, first: usize) -> String {
-        let columns: Vec<_> =
-            key.iter().map(|column| format!("{table}.{}", self.quote(&column.name))).collect();
-        let values: Vec<_> = key
-            .iter()
-            .enumerate()
-            .map(|(offset, column)| self.key_parameter(first + offset, column))
-            .collect();
+        let columns: Vec<_> = key.iter().map(|column| format!("{table}.{}", self.quote(&column.name))).collect();
+        let values: Vec<_> =
+            key.iter().enumerate().map(|(offset, column)| self.key_parameter(first + offset, column)).collect();
         if key.len() == 1 {
             return format!("{} {operator} {}", columns[0], values[0]);
         }

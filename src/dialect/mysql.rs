@@ -102,7 +102,7 @@ impl MySql {
     }
 }
 
-/// MESSAGE_TEXT holds 128 characters; a longer one is an error of its own.
+/// `MESSAGE_TEXT` holds 128 characters; a longer one is an error of its own.
 fn cut(message: &str) -> String {
     message.chars().take(128).collect()
 }
@@ -199,17 +199,11 @@ impl Dialect for MySql {
     }
     fn end_session(&self, id: &str) -> Option<(String, String)> {
         let id: u64 = id.parse().ok()?;
-        Some((
-            format!("KILL {id}"),
-            format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}"),
-        ))
+        Some((format!("KILL {id}"), format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}")))
     }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let name = self.quote(name);
-        Some((
-            vec![format!("CREATE DATABASE {name}"), format!("USE {name}")],
-            vec![format!("DROP DATABASE {name}")],
-        ))
+        Some((vec![format!("CREATE DATABASE {name}"), format!("USE {name}")], vec![format!("DROP DATABASE {name}")]))
     }
 
     fn column_type(&self, _table: &str, column: &ColumnDefinition) -> Result<String, Refusal> {
@@ -251,7 +245,9 @@ impl Dialect for MySql {
 
     fn alter(&self, _schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
         let live = |name: &String| {
-            table.column(name).ok_or_else(|| Refusal::new(format!("there is no column `{name}` in table `{}`", table.name)))
+            table
+                .column(name)
+                .ok_or_else(|| Refusal::new(format!("there is no column `{name}` in table `{}`", table.name)))
         };
         let mut script = Script::default();
         let statement = match change {

@@ -13,8 +13,7 @@ pub(super) struct Postgres {
 }
 
 /// A table's name as our schema map has it: qualified outside the session's own schema.
-const NAME: &str =
-    "CASE WHEN n.nspname = current_schema() THEN c.relname::text ELSE n.nspname || '.' || c.relname END";
+const NAME: &str = "CASE WHEN n.nspname = current_schema() THEN c.relname::text ELSE n.nspname || '.' || c.relname END";
 const TABLES: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND c.relkind IN ('r', 'p') \
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
@@ -242,7 +241,12 @@ impl Dialect for Postgres {
         }
     }
 
-    fn before_column(&self, table: &str, column: &ColumnDefinition, schema: &Schema) -> Result<Vec<Statement>, Refusal> {
+    fn before_column(
+        &self,
+        table: &str,
+        column: &ColumnDefinition,
+        schema: &Schema,
+    ) -> Result<Vec<Statement>, Refusal> {
         let ColumnType::Enum { values, name } = &column.column_type else { return Ok(Vec::new()) };
         let name = Self::enum_name(table, column, name.as_ref());
         match schema.enums.get(&name) {
@@ -263,10 +267,8 @@ impl Dialect for Postgres {
         let column = |name: &String, text: &str| alter(format!("ALTER COLUMN {} {text}", self.quote(name)));
         Ok(match change {
             Change::AddColumn(definition) => {
-                let mut script = Script {
-                    statements: self.before_column(&table.name, definition, schema)?,
-                    ..Script::default()
-                };
+                let mut script =
+                    Script { statements: self.before_column(&table.name, definition, schema)?, ..Script::default() };
                 script.run(alter(format!("ADD COLUMN {}", self.column_definition(&table.name, definition)?)));
                 script
             }
@@ -294,10 +296,13 @@ impl Dialect for Postgres {
     }
 
     fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script {
-        let mut script =
-            Script { outside_transaction: true, patience: Patience::Seconds, ..Script::default() };
+        let mut script = Script { outside_transaction: true, patience: Patience::Seconds, ..Script::default() };
         if leftover {
-            script.run(format!("DROP INDEX CONCURRENTLY IF EXISTS {}{}", self.beside(&index.table), self.quote(&index.name)));
+            script.run(format!(
+                "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
+                self.beside(&index.table),
+                self.quote(&index.name)
+            ));
         }
         script.run(format!(
             "CREATE {}INDEX CONCURRENTLY {} ON {} ({})",

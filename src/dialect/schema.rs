@@ -25,9 +25,7 @@ impl Schema {
 
     /// The table that holds an index, and the index.
     pub fn index(&self, name: &str) -> Option<(&Table, &Index)> {
-        self.tables
-            .values()
-            .find_map(|table| Some((table, table.indexes.iter().find(|index| index.name == name)?)))
+        self.tables.values().find_map(|table| Some((table, table.indexes.iter().find(|index| index.name == name)?)))
     }
 }
 
@@ -135,9 +133,7 @@ pub(super) fn edit(
 ) -> Result<(), EditError> {
     match change {
         Change::AddColumn(column) => {
-            let text = dialect
-                .column_definition(table, column)
-                .map_err(|refusal| EditError(refusal.reason))?;
+            let text = dialect.column_definition(table, column).map_err(|refusal| EditError(refusal.reason))?;
             definition.add_column(&text);
             Ok(())
         }
@@ -187,7 +183,7 @@ pub struct Column {
     pub comparison: Comparison,
     /// Character set and collation, where a redefinition must repeat them (MySQL).
     pub collation: Option<String>,
-    /// The rest of a redefinition: AUTO_INCREMENT, ON UPDATE, COMMENT (MySQL).
+    /// The rest of a redefinition: `AUTO_INCREMENT`, ON UPDATE, COMMENT (MySQL).
     pub extra: String,
 }
 
@@ -356,6 +352,14 @@ impl Schema {
                 foreign.referenced_columns.push(text(&row, 4));
             }
         }
+        // SQLite's catalog forgets the names of foreign keys; the text of the table has them, in the same order.
+        for table in schema.tables.values_mut() {
+            if let Some(Ok(parsed)) = table.sql.as_deref().map(CreateTable::parse) {
+                for (key, name) in table.foreign_keys.iter_mut().zip(parsed.foreign_key_names()) {
+                    key.name = name;
+                }
+            }
+        }
         for row in rows.checks {
             if let Some(table) = schema.tables.get_mut(&text(&row, 0)) {
                 let expression = text(&row, 2);
@@ -368,11 +372,7 @@ impl Schema {
         }
         for row in rows.triggers {
             if let Some(table) = schema.tables.get_mut(&text(&row, 0)) {
-                table.triggers.push(Trigger {
-                    name: text(&row, 1),
-                    definition: text(&row, 2),
-                    enabled: flag(&row, 3),
-                });
+                table.triggers.push(Trigger { name: text(&row, 1), definition: text(&row, 2), enabled: flag(&row, 3) });
             }
         }
         for row in rows.enums {

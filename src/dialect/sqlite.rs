@@ -53,7 +53,10 @@ impl Sqlite {
             script.run(dependent.clone());
         }
         script.statements.push(Statement::MustBeEmpty {
-            query: format!("SELECT \"table\", rowid, parent FROM pragma_foreign_key_check({})", self.literal(&table.name)),
+            query: format!(
+                "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check({})",
+                self.literal(&table.name)
+            ),
             message: format!("rows of `{}` refer to rows that do not exist", table.name),
         });
         Ok(script)

@@ -110,15 +110,9 @@ pub struct Rules<'a> {
 
 impl<'a> Rules<'a> {
     /// Renders a sync's expressions, with `row` before each column: `NEW.`, or nothing for a query over the table.
-    pub fn new(
-        sync: &'a Sync,
-        dialect: &'a dyn Dialect,
-        schema: &'a Schema,
-        row: &str,
-    ) -> Result<Self, Refusal> {
-        let table = schema
-            .table(&sync.table)
-            .ok_or_else(|| Refusal::new(format!("there is no table `{}`", sync.table)))?;
+    pub fn new(sync: &'a Sync, dialect: &'a dyn Dialect, schema: &'a Schema, row: &str) -> Result<Self, Refusal> {
+        let table =
+            schema.table(&sync.table).ok_or_else(|| Refusal::new(format!("there is no table `{}`", sync.table)))?;
         let side = |mapping: &[(String, Sql)]| -> Result<Vec<(&'a Column, String)>, Refusal> {
             mapping
                 .iter()
@@ -137,13 +131,7 @@ impl<'a> Rules<'a> {
                 })
                 .collect()
         };
-        Ok(Self {
-            sync,
-            dialect,
-            table,
-            forward: side(&sync.forward)?,
-            backward: side(&sync.backward)?,
-        })
+        Ok(Self { sync, dialect, table, forward: side(&sync.forward)?, backward: side(&sync.backward)? })
     }
 
     /// The table the sync is on.
@@ -193,15 +181,15 @@ impl<'a> Rules<'a> {
         format!("{} AND NOT {}", self.new_side_set(""), self.in_step(""))
     }
 
-    fn assign(&self, columns: &[(&Column, String)]) -> Rule {
+    fn assign(columns: &[(&Column, String)]) -> Rule {
         Rule::Assign(columns.iter().map(|(column, value)| ((*column).clone(), value.clone())).collect())
     }
 
     fn conflict(&self) -> Vec<Rule> {
         match self.sync.conflict {
             Conflict::Reject => vec![Rule::Reject(self.message())],
-            Conflict::New => vec![self.assign(&self.backward), Rule::Seen(Side::New)],
-            Conflict::Old => vec![self.assign(&self.forward), Rule::Seen(Side::Old)],
+            Conflict::New => vec![Self::assign(&self.backward), Rule::Seen(Side::New)],
+            Conflict::Old => vec![Self::assign(&self.forward), Rule::Seen(Side::Old)],
         }
     }
 
@@ -227,23 +215,23 @@ impl<'a> Rules<'a> {
             // A default that is not a constant cannot be compared with: the column counts as left out.
             Some(_) if !column.constant_default => "1 = 0".to_owned(),
             Some(default) => {
-                format!("NOT {}", self.dialect.same(&format!("NEW.{name}"), &self.dialect.coerce(default, column), column))
+                format!(
+                    "NOT {}",
+                    self.dialect.same(&format!("NEW.{name}"), &self.dialect.coerce(default, column), column)
+                )
             }
             None => format!("NEW.{name} IS NOT NULL"),
         });
-        let both = Rule::If {
-            condition: self.in_step("NEW."),
-            then: vec![Rule::Seen(Side::New)],
-            otherwise: self.conflict(),
-        };
+        let both =
+            Rule::If { condition: self.in_step("NEW."), then: vec![Rule::Seen(Side::New)], otherwise: self.conflict() };
         let mut rules = vec![Rule::If {
             condition: self.new_side_set("NEW."),
             then: vec![Rule::If {
                 condition: given,
                 then: vec![both],
-                otherwise: vec![self.assign(&self.backward), Rule::Seen(Side::New)],
+                otherwise: vec![Self::assign(&self.backward), Rule::Seen(Side::New)],
             }],
-            otherwise: vec![self.assign(&self.forward), Rule::Seen(Side::Old)],
+            otherwise: vec![Self::assign(&self.forward), Rule::Seen(Side::Old)],
         }];
         rules.extend(self.required());
         rules
@@ -251,34 +239,26 @@ impl<'a> Rules<'a> {
 
     /// What an UPDATE that [`touched`](Self::touched) either side does.
     pub fn update(&self) -> Vec<Rule> {
-        let both = Rule::If {
-            condition: self.in_step("NEW."),
-            then: vec![Rule::Seen(Side::New)],
-            otherwise: self.conflict(),
-        };
+        let both =
+            Rule::If { condition: self.in_step("NEW."), then: vec![Rule::Seen(Side::New)], otherwise: self.conflict() };
         let mut rules = vec![Rule::If {
             condition: self.changed(&self.forward),
             then: vec![Rule::If {
                 condition: self.changed(&self.backward),
                 then: vec![both],
-                otherwise: vec![self.assign(&self.backward), Rule::Seen(Side::New)],
+                otherwise: vec![Self::assign(&self.backward), Rule::Seen(Side::New)],
             }],
-            otherwise: vec![self.assign(&self.forward), Rule::Seen(Side::Old)],
+            otherwise: vec![Self::assign(&self.forward), Rule::Seen(Side::Old)],
         }];
         rules.extend(self.required());
         rules
     }
 }
 
-fn row_expression(
-    sql: &Sql,
-    dialect: &dyn Dialect,
-    table: &Table,
-    row: &str,
-) -> Result<String, Refusal> {
-    let text = sql.on(dialect.kind()).ok_or_else(|| {
-        Refusal::new(format!("the expression has no text for {}", dialect.kind()))
-    })?;
+fn row_expression(sql: &Sql, dialect: &dyn Dialect, table: &Table, row: &str) -> Result<String, Refusal> {
+    let text = sql
+        .on(dialect.kind())
+        .ok_or_else(|| Refusal::new(format!("the expression has no text for {}", dialect.kind())))?;
     let quote = |name: &str| dialect.quote(name);
     let scope = Scope { table, row, related: None, quote: &quote };
     Ok(expression::render(text, dialect.kind().flavor(), &scope)?)
@@ -303,9 +283,7 @@ pub fn related_writes(
         let tests: Vec<_> = related
             .key
             .iter()
-            .map(|(there, here)| {
-                format!("{target_row}{} = {row}{}", dialect.quote(here), dialect.quote(there))
-            })
+            .map(|(there, here)| format!("{target_row}{} = {row}{}", dialect.quote(here), dialect.quote(there)))
             .collect();
         format!("({})", tests.join(" AND "))
     };
@@ -322,18 +300,18 @@ pub fn related_writes(
         _ => points_here(row),
     };
     let quote = |name: &str| dialect.quote(name);
-    let scope =
-        Scope { table: target, row: &target_row, related: Some((row, other)), quote: &quote };
-    let when = related.when.on(dialect.kind()).ok_or_else(|| {
-        Refusal::new(format!("`when` has no text for {}", dialect.kind()))
-    })?;
+    let scope = Scope { table: target, row: &target_row, related: Some((row, other)), quote: &quote };
+    let when = related
+        .when
+        .on(dialect.kind())
+        .ok_or_else(|| Refusal::new(format!("`when` has no text for {}", dialect.kind())))?;
     let when = expression::render(when, dialect.kind().flavor(), &scope)?;
     let mut writes = Vec::new();
     let mut noop = Vec::new();
     for (name, sql) in &sync.forward {
-        let column = target.column(name).ok_or_else(|| {
-            Refusal::new(format!("there is no column `{name}` in table `{}`", sync.table))
-        })?;
+        let column = target
+            .column(name)
+            .ok_or_else(|| Refusal::new(format!("there is no column `{name}` in table `{}`", sync.table)))?;
         let value = row_expression(sql, dialect, target, &target_row)?;
         writes.push(format!("{} = {}", dialect.quote(name), dialect.coerce(&value, column)));
         noop.push(format!("{0} = {target_row}{0}", dialect.quote(name)));

@@ -18,7 +18,7 @@ const LARGEST: u64 = 50_000;
 
 /// How a migrate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MigrateEnd {
+pub(super) enum MigrateEnd {
     /// Every backfill is done.
     Done,
     /// The limit of `--max-rows` was reached.
@@ -60,7 +60,8 @@ impl Session<'_> {
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
         let plan = BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
-            let place = refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
+            let place =
+                refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
             EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
         })?;
         let mut range = self.begin(release, backfill).await?;
@@ -162,7 +163,11 @@ impl Session<'_> {
     }
 
     /// At the end of a walk: done, or once more over what still matches (a row whose key moved behind the cursor).
-    async fn finish_or_walk_again(&mut self, plan: &BackfillPlan, range: &mut RangeRecord) -> Result<bool, EngineError> {
+    async fn finish_or_walk_again(
+        &mut self,
+        plan: &BackfillPlan,
+        range: &mut RangeRecord,
+    ) -> Result<bool, EngineError> {
         let pending = self.connection.query(&plan.pending, &[]).await?;
         let done = pending.is_empty();
         if !done && range.pass >= PASSES {
@@ -273,7 +278,12 @@ fn next_size(size: u64, ran: u64, took: Duration, target: Duration) -> u64 {
         return size;
     }
     let factor = (target.as_secs_f64() / took.as_secs_f64().max(0.000_1)).clamp(0.1, 1.5);
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a batch has at most 50,000 rows")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a batch has at most 50,000 rows"
+    )]
     let next = (size as f64 * factor) as u64;
     next.clamp(1, LARGEST)
 }

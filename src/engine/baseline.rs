@@ -17,9 +17,9 @@ pub async fn adopt_baseline(
     observer: &dyn Observer,
 ) -> Result<Vec<String>, EngineError> {
     let files = project.baseline(target.kind());
-    let wanted = files.iter().find(|file| {
-        file.label == at || file.name == at || at.trim_start_matches('V').parse() == Ok(file.version)
-    });
+    let wanted = files
+        .iter()
+        .find(|file| file.label == at || file.name == at || at.trim_start_matches('V').parse() == Ok(file.version));
     let Some(wanted) = wanted else {
         let labels: Vec<_> = files.iter().map(|file| file.label.as_str()).collect();
         return Err(EngineError::Usage(format!("the baseline has no version `{at}`; it has {}", labels.join(", "))));
@@ -37,11 +37,8 @@ impl Session<'_> {
         let all = self.baseline_entries();
         let applied: Vec<i64> = self.facts.baseline.iter().map(|fact| fact.version).collect();
         let wanted: Vec<BaselineEntry> = all.iter().filter(|entry| entry.version <= version).cloned().collect();
-        let missing: Vec<String> = wanted
-            .iter()
-            .filter(|entry| !applied.contains(&entry.version))
-            .map(|entry| entry.label.clone())
-            .collect();
+        let missing: Vec<String> =
+            wanted.iter().filter(|entry| !applied.contains(&entry.version)).map(|entry| entry.label.clone()).collect();
         if missing.is_empty() {
             return Ok(Vec::new());
         }
@@ -109,7 +106,12 @@ fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
                     format!("{} {null}{default}", column.type_name)
                 };
                 if describe(column) != describe(other) {
-                    found.push(format!("column {name}.{} is {}, not {}", column.name, describe(other), describe(column)));
+                    found.push(format!(
+                        "column {name}.{} is {}, not {}",
+                        column.name,
+                        describe(other),
+                        describe(column)
+                    ));
                 }
             }
         }
@@ -118,10 +120,15 @@ fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
         found.push(format!("column {name}.{} is not the baseline's", column.name));
     }
     if made.primary_key != live.primary_key {
-        found.push(format!("the primary key of {name} is ({}), not ({})", live.primary_key.join(", "), made.primary_key.join(", ")));
+        found.push(format!(
+            "the primary key of {name} is ({}), not ({})",
+            live.primary_key.join(", "),
+            made.primary_key.join(", ")
+        ));
     }
     let sets = |table: &Table| -> [Vec<String>; 4] {
-        let mut uniques: Vec<String> = table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
+        let mut uniques: Vec<String> =
+            table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
         let mut indexes: Vec<String> =
             table.indexes.iter().map(|index| format!("{} ({})", index.name, index.columns.join(", "))).collect();
         let mut keys: Vec<String> = table

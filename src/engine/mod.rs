@@ -18,8 +18,8 @@ pub use baseline::adopt_baseline;
 pub use error::EngineError;
 pub use event::{Event, Observer};
 pub use phases::{Outcome, PhaseOptions, run_phase, upgrade};
-pub use resolve::{Answer, resolve};
 pub use report::{
     BackfillStatus, BaselineStatus, Check, Next, PhasePlan, PhaseStatus, PlanStep, ReleaseStatus, Status, StepStatus,
     SyncStatus, check, plan, status,
 };
+pub use resolve::{Answer, resolve};

@@ -232,9 +232,13 @@ impl Session<'_> {
     }
 
     /// Whether old writers have been quiet for long enough. A quiet sync is evidence, not proof, and the caution says so.
-    async fn quiet(&mut self, release: &Release, quiet: Duration) -> Result<Result<Option<String>, Refused>, EngineError> {
+    async fn quiet(
+        &mut self,
+        release: &Release,
+        quiet: Duration,
+    ) -> Result<Result<Option<String>, Refused>, EngineError> {
         // The last write is recorded once a minute, so it may have been up to a minute later than the record says.
-        const GRAIN: Duration = Duration::from_secs(60);
+        const GRAIN: Duration = Duration::from_mins(1);
         let syncs = installed_syncs(release, &self.facts);
         if syncs.is_empty() || quiet.is_zero() {
             return Ok(Ok(None));

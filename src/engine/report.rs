@@ -8,7 +8,8 @@ use super::{EngineError, Observer};
 use crate::catalog::{Diagnostics, Project};
 use crate::db::Target;
 use crate::plan::{
-    BackfillPlan, Drift, Need, ReleaseState, baseline_gate, check_release, drifts, installed_syncs, may_run, missing_triggers,
+    BackfillPlan, Drift, Need, ReleaseState, baseline_gate, check_release, drifts, installed_syncs, may_run,
+    missing_triggers,
 };
 use crate::step::Phase;
 
@@ -378,8 +379,7 @@ impl Session<'_> {
         // What comes before the wanted phase is carried out on a copy of the schema.
         let phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| *phase <= last).collect();
         let schema = self.connection.inspect().await?;
-        let scripts =
-            check_release(release, &phases, &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
+        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
         let mut steps: Vec<PlanStep> = scripts
             .into_iter()
             .filter(|(step, _)| step.id.starts_with(&format!("{name}/{last}/")))

@@ -61,10 +61,26 @@ impl Session<'_> {
                 lease.fence(connection).await?;
                 if answer == Answer::Applied {
                     store::finish_step(connection, id).await?;
-                    store::append(connection, lease, id, "resolved", Some("applied, by a person's word".to_owned()), None).await
+                    store::append(
+                        connection,
+                        lease,
+                        id,
+                        "resolved",
+                        Some("applied, by a person's word".to_owned()),
+                        None,
+                    )
+                    .await
                 } else {
                     store::fail_step(connection, id, "not applied, by a person's word").await?;
-                    store::append(connection, lease, id, "resolved", Some("not applied, by a person's word".to_owned()), None).await
+                    store::append(
+                        connection,
+                        lease,
+                        id,
+                        "resolved",
+                        Some("not applied, by a person's word".to_owned()),
+                        None,
+                    )
+                    .await
                 }
             })
             .await?;
@@ -91,7 +107,8 @@ impl Session<'_> {
                 if differs && backfill.origin.source.path == file {
                     let (connection, lease) = self.connection_and_lease();
                     lease.fence(connection).await?;
-                    store::accept_backfill(connection, &backfill.id, &backfill.checksum(kind), backfill.body(kind)).await?;
+                    store::accept_backfill(connection, &backfill.id, &backfill.checksum(kind), backfill.body(kind))
+                        .await?;
                     accepted.push(backfill.id.clone());
                 }
             }

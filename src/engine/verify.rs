@@ -18,9 +18,7 @@ impl Session<'_> {
             if !rows.is_empty() {
                 let keys: Vec<String> = rows
                     .iter()
-                    .map(|row| {
-                        (0..row.len()).map(|at| row.text(at).unwrap_or_default()).collect::<Vec<_>>().join(", ")
-                    })
+                    .map(|row| (0..row.len()).map(|at| row.text(at).unwrap_or_default()).collect::<Vec<_>>().join(", "))
                     .collect();
                 return Ok(Err(Refused {
                     gate: Gate::Verified,

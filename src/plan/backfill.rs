@@ -35,8 +35,11 @@ impl BackfillPlan {
             .table(&backfill.table)
             .ok_or_else(|| Refusal::new(format!("there is no table `{}`", backfill.table)).at(&backfill.table))?;
         let key = live.walk_key().ok_or_else(|| {
-            Refusal::new(format!("table `{}` has no primary key and no unique key without NULLs to walk it by", live.name))
-                .at(&backfill.table)
+            Refusal::new(format!(
+                "table `{}` has no primary key and no unique key without NULLs to walk it by",
+                live.name
+            ))
+            .at(&backfill.table)
         })?;
         let table = dialect.table(&live.name);
         let row = format!("{table}.");

@@ -22,7 +22,10 @@ impl Drift {
             DriftKind::Changed { .. } => format!("{} was changed after it was applied", self.subject),
             DriftKind::Removed => format!("{} was applied, and is in no file any more", self.subject),
             DriftKind::Late { release, phase } => {
-                format!("{} is new in the {phase} of {release}, which is done; it belongs in a later release", self.subject)
+                format!(
+                    "{} is new in the {phase} of {release}, which is done; it belongs in a later release",
+                    self.subject
+                )
             }
         }
     }
@@ -70,10 +73,9 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
         for phase in [Phase::Expand, Phase::Contract] {
             for step in release.steps(phase) {
                 let kind = match facts.steps.get(&step.id) {
-                    Some(fact) if fact.finished && fact.checksum != step.checksum(kind) => DriftKind::Changed {
-                        applied: Some(fact.body.clone()),
-                        file: Some(step.body(kind).to_owned()),
-                    },
+                    Some(fact) if fact.finished && fact.checksum != step.checksum(kind) => {
+                        DriftKind::Changed { applied: Some(fact.body.clone()), file: Some(step.body(kind).to_owned()) }
+                    }
                     Some(_) => continue,
                     None if late(phase) => DriftKind::Late { release: release.name.clone(), phase },
                     None => continue,
@@ -83,10 +85,9 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
         }
         for backfill in &release.backfills {
             let kind = match facts.backfills.get(&backfill.id) {
-                Some(fact) if fact.checksum != backfill.checksum(kind) => DriftKind::Changed {
-                    applied: Some(fact.body.clone()),
-                    file: Some(backfill.body(kind).to_owned()),
-                },
+                Some(fact) if fact.checksum != backfill.checksum(kind) => {
+                    DriftKind::Changed { applied: Some(fact.body.clone()), file: Some(backfill.body(kind).to_owned()) }
+                }
                 Some(_) => continue,
                 None if late(Phase::Migrate) || state_is_closed(*state) => {
                     DriftKind::Late { release: release.name.clone(), phase: Phase::Migrate }

@@ -60,9 +60,8 @@ pub fn baseline_gate(standing: &Standing<'_>, has_tables: bool) -> Result<(), Re
         return Ok(());
     }
     let missing = standing.baseline_pending.join(", ");
-    let never = standing.releases.iter().all(|(_, state)| {
-        matches!(state, ReleaseState::Unchanged | ReleaseState::Pending)
-    });
+    let never =
+        standing.releases.iter().all(|(_, state)| matches!(state, ReleaseState::Unchanged | ReleaseState::Pending));
     if has_tables && never {
         return Err(refused(
             Gate::Baseline,
@@ -127,7 +126,9 @@ pub fn admit(standing: &Standing<'_>, index: usize, phase: Phase) -> Result<bool
     if let Some((blocking, blocking_state)) = before {
         let remedy = match blocking_state {
             ReleaseState::Pending | ReleaseState::Expanding => "run concertina expand first",
-            ReleaseState::Expanded | ReleaseState::Migrating => "run concertina migrate, then concertina contract first",
+            ReleaseState::Expanded | ReleaseState::Migrating => {
+                "run concertina migrate, then concertina contract first"
+            }
             _ => "run concertina contract first",
         };
         return Err(refused(

@@ -177,9 +177,8 @@ pub fn may_run(standing: &Standing<'_>, index: usize) -> Result<String, String> 
         return Err("the baseline is not applied".to_owned());
     }
     // A release without changes shares the schema of the one before it.
-    let schema_of = |index: usize| {
-        standing.releases[..=index].iter().rposition(|(_, state)| *state != ReleaseState::Unchanged)
-    };
+    let schema_of =
+        |index: usize| standing.releases[..=index].iter().rposition(|(_, state)| *state != ReleaseState::Unchanged);
     let wanted = schema_of(index);
     let state = wanted.map(|at| standing.releases[at].1);
     let open = standing.open();
@@ -192,7 +191,7 @@ pub fn may_run(standing: &Standing<'_>, index: usize) -> Result<String, String> 
             Err(format!("the data of {name} is not migrated: run concertina migrate first"))
         }
         Some(ReleaseState::Migrated | ReleaseState::Contracting) => Ok(format!("the database is ready for {name}")),
-        Some(ReleaseState::Contracted) | None | Some(ReleaseState::Unchanged) => {
+        Some(ReleaseState::Contracted | ReleaseState::Unchanged) | None => {
             if wanted != closed {
                 let newer = closed.map_or("", |at| standing.releases[at].0.name.as_str());
                 return Err(format!("{newer} is contracted: what {name} uses is gone"));

@@ -31,12 +31,7 @@ pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
 }
 
 /// What must be proved before contract. Once a sync is removed, what it guarded is proved already.
-pub fn proofs(
-    release: &Release,
-    facts: &Facts,
-    dialect: &dyn Dialect,
-    schema: &Schema,
-) -> Result<Vec<Proof>, Refusal> {
+pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Proof>, Refusal> {
     let mut proofs = Vec::new();
     let contract_began = facts.steps.keys().any(|id| id.starts_with(&format!("{}/contract/", release.name)));
     for backfill in release.backfills.iter().filter(|_| !contract_began) {
@@ -67,7 +62,8 @@ pub fn missing_triggers(release: &Release, facts: &Facts, dialect: &dyn Dialect,
     let mut missing = Vec::new();
     for sync in installed_syncs(release, facts) {
         for (table, name) in dialect.sync_triggers(&sync) {
-            let live = schema.table(&table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == name));
+            let live =
+                schema.table(&table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == name));
             if !live.is_some_and(|trigger| trigger.enabled) {
                 missing.push(format!("trigger {name} on {table}, of the sync {}", sync.name));
             }

@@ -20,7 +20,10 @@ impl Operation for CreateTable {
         }
         let missing = self.0.primary_key.iter().find(|key| !self.0.columns.iter().any(|column| &column.name == *key));
         if let Some(key) = missing {
-            return Err(Refusal::new(format!("the primary key names `{key}`, which is no column of `{}`", self.0.name)));
+            return Err(Refusal::new(format!(
+                "the primary key names `{key}`, which is no column of `{}`",
+                self.0.name
+            )));
         }
         context.dialect.create_table(&self.0, context.schema)
     }
@@ -34,7 +37,12 @@ impl Operation for CreateTable {
             .and_then(|script| script.statements.last().map(|statement| statement.sql().to_owned()));
         let table = Table {
             name: self.0.name.clone(),
-            columns: self.0.columns.iter().filter_map(|column| dialect.live_column(&self.0.name, column).ok()).collect(),
+            columns: self
+                .0
+                .columns
+                .iter()
+                .filter_map(|column| dialect.live_column(&self.0.name, column).ok())
+                .collect(),
             primary_key: self.0.primary_key.clone(),
             uniques: self
                 .0

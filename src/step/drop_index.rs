@@ -50,6 +50,8 @@ impl Operation for DropIndex {
     }
     fn touches(&self, schema: &Schema, table: &str, columns: &[String]) -> bool {
         self.table == table
-            && schema.index(&self.name).is_some_and(|(_, index)| index.columns.iter().any(|column| columns.contains(column)))
+            && schema
+                .index(&self.name)
+                .is_some_and(|(_, index)| index.columns.iter().any(|column| columns.contains(column)))
     }
 }

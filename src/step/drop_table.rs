@@ -18,11 +18,9 @@ impl Operation for DropTable {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.table(&self.table)?;
-        let referring = context
-            .schema
-            .tables
-            .values()
-            .find(|table| table.name != self.table && table.foreign_keys.iter().any(|key| key.references == self.table));
+        let referring = context.schema.tables.values().find(|table| {
+            table.name != self.table && table.foreign_keys.iter().any(|key| key.references == self.table)
+        });
         if let Some(referring) = referring {
             return Err(Refusal::new(format!(
                 "table `{}` still has a foreign key to `{}`; drop that table or constraint above this step",

@@ -104,7 +104,8 @@ impl<'a> Context<'a> {
     pub fn column(&self, table: &str, column: &str) -> Result<&'a Column, Refusal> {
         let live = self.table(table)?;
         live.column(column).ok_or_else(|| {
-            let near = crate::dialect::expression::nearest(column, live.columns.iter().map(|column| column.name.as_str()));
+            let near =
+                crate::dialect::expression::nearest(column, live.columns.iter().map(|column| column.name.as_str()));
             Refusal::new(match near {
                 Some(near) => format!("there is no column `{column}` in table `{table}`; did you mean `{near}`?"),
                 None => format!("there is no column `{column}` in table `{table}`"),

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{Context, Operation};
-use crate::dialect::{Conflict, Dialect, Refusal, Related, Schema, Script, Sql, Sync, Trigger};
+use crate::dialect::{Conflict, Dialect, Refusal, Related, Schema, Script, Sql, Statement, Sync, Trigger};
 
 /// The step, as a change file says it.
 #[derive(Debug, Clone, Deserialize)]
@@ -85,7 +85,7 @@ impl Operation for SyncStep {
         let script = dialect.install_sync(&sync, schema).unwrap_or_default();
         for (table, name) in dialect.sync_triggers(&sync) {
             let quoted = format!("CREATE TRIGGER {} ", dialect.quote(&name));
-            let text = script.statements.iter().map(|statement| statement.sql()).find(|sql| sql.starts_with(&quoted));
+            let text = script.statements.iter().map(Statement::sql).find(|sql| sql.starts_with(&quoted));
             if let Some(live) = schema.tables.get_mut(&table) {
                 live.triggers.push(Trigger { name, definition: String::new(), enabled: true });
                 if live.sql.is_some() {

@@ -57,7 +57,8 @@ pub async fn applied_baseline(connection: &mut Connection) -> Result<Vec<Applied
     if !connection.has_table(HISTORY).await? {
         return Ok(Vec::new());
     }
-    let rows = connection.query(&format!("SELECT version, name, checksum FROM {HISTORY} ORDER BY version"), &[]).await?;
+    let rows =
+        connection.query(&format!("SELECT version, name, checksum FROM {HISTORY} ORDER BY version"), &[]).await?;
     Ok(rows
         .iter()
         .map(|row| AppliedBaseline {

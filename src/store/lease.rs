@@ -66,7 +66,8 @@ impl Lease {
         let now = dialect.now();
         let row = connection
             .query(
-                &dialect.placeholders("SELECT token, process, sessions, expires_at FROM concertina_lease WHERE name = ?"),
+                &dialect
+                    .placeholders("SELECT token, process, sessions, expires_at FROM concertina_lease WHERE name = ?"),
                 &[NAME.into()],
             )
             .await?;
@@ -130,9 +131,9 @@ impl Lease {
     /// Gives the lease back.
     pub async fn release(self, connection: &mut Connection) -> Result<(), StoreError> {
         self.heartbeat.abort();
-        let sql = connection
-            .dialect()
-            .placeholders("UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?");
+        let sql = connection.dialect().placeholders(
+            "UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?",
+        );
         connection.execute(&sql, &[NAME.into(), self.token.into()]).await?;
         Ok(())
     }

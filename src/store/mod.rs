@@ -14,8 +14,8 @@ pub use baseline::{AppliedBaseline, BaselineEntry, adopt_baseline, applied_basel
 pub use history::{Event, append, recent};
 pub use lease::{Lease, LeaseHolder};
 pub use records::{
-    BackfillRecord, PhaseRecord, RangeRecord, Records, StepRecord, StepStart, finish_backfill, finish_phase, finish_step,
-    accept_backfill, accept_step, fail_step, load, save_range, start_backfill, start_phase, start_step,
+    BackfillRecord, PhaseRecord, RangeRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
+    finish_backfill, finish_phase, finish_step, load, save_range, start_backfill, start_phase, start_step,
 };
 
 use crate::db::{Connection, DbError};

@@ -155,7 +155,13 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
 }
 
 /// Updates a row, or inserts it where there is none: one runner writes, so the two statements cannot race.
-async fn put(connection: &mut Connection, update: &str, insert: &str, values: &[Value], key: &[Value]) -> Result<(), StoreError> {
+async fn put(
+    connection: &mut Connection,
+    update: &str,
+    insert: &str,
+    values: &[Value],
+    key: &[Value],
+) -> Result<(), StoreError> {
     let dialect = connection.shared_dialect();
     let now = dialect.now();
     let all: Vec<Value> = values.iter().chain(key).cloned().collect();
@@ -171,7 +177,8 @@ pub async fn start_phase(connection: &mut Connection, release: &str, phase: &str
     let dialect = connection.shared_dialect();
     let known = dialect.placeholders("SELECT COUNT(*) FROM concertina_phase WHERE release_name = ? AND phase = ?");
     if connection.integer(&known, &[release.into(), phase.into()]).await? == Some(0) {
-        let insert = format!("INSERT INTO concertina_phase (release_name, phase, started_at) VALUES (?, ?, {})", dialect.now());
+        let insert =
+            format!("INSERT INTO concertina_phase (release_name, phase, started_at) VALUES (?, ?, {})", dialect.now());
         connection.execute(&dialect.placeholders(&insert), &[release.into(), phase.into()]).await?;
     }
     Ok(())
@@ -180,7 +187,8 @@ pub async fn start_phase(connection: &mut Connection, release: &str, phase: &str
 /// Records that a phase is done.
 pub async fn finish_phase(connection: &mut Connection, release: &str, phase: &str) -> Result<(), StoreError> {
     let dialect = connection.shared_dialect();
-    let sql = format!("UPDATE concertina_phase SET finished_at = {} WHERE release_name = ? AND phase = ?", dialect.now());
+    let sql =
+        format!("UPDATE concertina_phase SET finished_at = {} WHERE release_name = ? AND phase = ?", dialect.now());
     connection.execute(&dialect.placeholders(&sql), &[release.into(), phase.into()]).await?;
     Ok(())
 }
@@ -300,7 +308,12 @@ pub async fn accept_step(connection: &mut Connection, id: &str, checksum: &str, 
 }
 
 /// Records a person's word that a backfill's new text is as good as the one that was started.
-pub async fn accept_backfill(connection: &mut Connection, id: &str, checksum: &str, body: &str) -> Result<(), StoreError> {
+pub async fn accept_backfill(
+    connection: &mut Connection,
+    id: &str,
+    checksum: &str,
+    body: &str,
+) -> Result<(), StoreError> {
     let sql = "UPDATE concertina_backfill SET checksum = ?, body = ? WHERE backfill_id = ?";
     let sql = connection.dialect().placeholders(sql);
     connection.execute(&sql, &[checksum.into(), body.into(), id.into()]).await?;

@@ -19,7 +19,10 @@ struct Bridge<'c> {
 impl AsyncTransaction for Bridge<'_> {
     type Error = StoreError;
 
-    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(&'a mut self, queries: T) -> Result<usize, StoreError> {
+    async fn execute<'a, T: Iterator<Item = &'a str> + Send + 'a>(
+        &'a mut self,
+        queries: T,
+    ) -> Result<usize, StoreError> {
         let queries: Vec<&str> = queries.collect();
         self.connection.begin().await?;
         let mut done = lease::fence(self.connection, self.token).await;
@@ -41,11 +44,18 @@ impl AsyncTransaction for Bridge<'_> {
 impl AsyncQuery<Vec<Migration>> for Bridge<'_> {
     async fn query<'a>(&'a mut self, query: &'a str) -> Result<Vec<Migration>, StoreError> {
         let rows = self.connection.query(query, &[]).await?;
-        let bad = |what: &str| StoreError::Refinery(format!("refinery's history has a row with an unreadable {what}"));
+        let bad = |what: &str, error: &dyn std::error::Error| {
+            StoreError::Refinery(format!("refinery's history has a row with an unreadable {what}: {error}"))
+        };
         rows.iter()
             .map(|row| {
-                let applied = OffsetDateTime::parse(&row.text(2).unwrap_or_default(), &Rfc3339).map_err(|_| bad("date"))?;
-                let checksum = row.text(3).unwrap_or_default().parse().map_err(|_| bad("checksum"))?;
+                let applied = OffsetDateTime::parse(&row.text(2).unwrap_or_default(), &Rfc3339)
+                    .map_err(|error| bad("date", &error))?;
+                let checksum = row
+                    .text(3)
+                    .unwrap_or_default()
+                    .parse()
+                    .map_err(|error: std::num::ParseIntError| bad("checksum", &error))?;
                 Ok(Migration::applied(row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default(), applied, checksum))
             })
             .collect()
@@ -68,12 +78,12 @@ pub(super) async fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let mut runner = Runner::new(&migrations).set_target(target).set_abort_divergent(false).set_abort_missing(false);
     runner.set_migration_table_name(history);
-    let report = runner.run_async(&mut Bridge { connection, token }).await.map_err(unwrap)?;
+    let report = runner.run_async(&mut Bridge { connection, token }).await.map_err(|error| innermost(&error))?;
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
 /// refinery prints a source's message inside its own, and keeps it as the source as well: say it once.
-fn unwrap(error: refinery_core::Error) -> StoreError {
+fn innermost(error: &refinery_core::Error) -> StoreError {
     use std::error::Error as _;
     let inner = error.source().and_then(|source| source.downcast_ref::<StoreError>()).map(ToString::to_string);
     StoreError::Refinery(inner.unwrap_or_else(|| error.to_string()))

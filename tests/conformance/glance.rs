@@ -26,9 +26,7 @@ const TABLES: [&str; 13] = [
 /// Brings an empty database to Newton, with the application's rights, and gives the command to go on with.
 pub(crate) async fn at_newton(db: &TestDatabase) -> Concertina {
     let concertina = Concertina::command(db);
-    concertina
-        .run(&["upgrade", "--to", "newton"])
-        .expect_code(0);
+    concertina.run(&["upgrade", "--to", "newton"]).expect_code(0);
     db.grant_application(&TABLES).await;
     concertina
 }
@@ -42,23 +40,14 @@ pub(crate) struct Access {
 
 impl Access {
     pub(crate) fn new(is_public: impl Into<Option<bool>>, visibility: Option<&str>) -> Self {
-        Self {
-            is_public: is_public.into(),
-            visibility: visibility.map(ToOwned::to_owned),
-        }
+        Self { is_public: is_public.into(), visibility: visibility.map(ToOwned::to_owned) }
     }
 }
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_public = self
-            .is_public
-            .map_or_else(|| "NULL".to_owned(), |value| value.to_string());
-        write!(
-            f,
-            "(is_public {is_public}, visibility {})",
-            self.visibility.as_deref().unwrap_or("NULL")
-        )
+        let is_public = self.is_public.map_or_else(|| "NULL".to_owned(), |value| value.to_string());
+        write!(f, "(is_public {is_public}, visibility {})", self.visibility.as_deref().unwrap_or("NULL"))
     }
 }
 
@@ -70,10 +59,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) async fn start(db: &TestDatabase) -> Self {
-        Self {
-            kind: db.kind(),
-            session: db.application().await,
-        }
+        Self { kind: db.kind(), session: db.application().await }
     }
 
     pub(crate) fn session(&mut self) -> &mut Session {
@@ -82,31 +68,18 @@ impl Node {
 
     /// Creates an image as Newton does.
     pub(crate) async fn create_old(&mut self, id: &str, is_public: bool) -> Result<u64, DbFailure> {
-        self.create(id, &[("is_public", self.kind.boolean(is_public))])
-            .await
+        self.create(id, &[("is_public", self.kind.boolean(is_public))]).await
     }
 
     /// Creates an image as Ocata does.
-    pub(crate) async fn create_new(
-        &mut self,
-        id: &str,
-        visibility: &str,
-    ) -> Result<u64, DbFailure> {
-        self.create(id, &[("visibility", &format!("'{visibility}'"))])
-            .await
+    pub(crate) async fn create_new(&mut self, id: &str, visibility: &str) -> Result<u64, DbFailure> {
+        self.create(id, &[("visibility", &format!("'{visibility}'"))]).await
     }
 
     /// Creates an image that names these columns, with these SQL texts, besides what every release names.
-    pub(crate) async fn create(
-        &mut self,
-        id: &str,
-        given: &[(&str, &str)],
-    ) -> Result<u64, DbFailure> {
+    pub(crate) async fn create(&mut self, id: &str, given: &[(&str, &str)]) -> Result<u64, DbFailure> {
         let names: String = given.iter().map(|(name, _)| format!(", {name}")).collect();
-        let values: String = given
-            .iter()
-            .map(|(_, value)| format!(", {value}"))
-            .collect();
+        let values: String = given.iter().map(|(_, value)| format!(", {value}")).collect();
         let no = self.kind.boolean(false);
         self.session
             .execute(format!(
@@ -120,44 +93,24 @@ impl Node {
 
     /// Changes an image's `is_public` as Newton does.
     pub(crate) async fn update_old(&mut self, id: &str, is_public: bool) -> Result<u64, DbFailure> {
-        self.update(id, &[("is_public", self.kind.boolean(is_public))])
-            .await
+        self.update(id, &[("is_public", self.kind.boolean(is_public))]).await
     }
 
     /// Changes an image's `visibility` as Ocata does.
-    pub(crate) async fn update_new(
-        &mut self,
-        id: &str,
-        visibility: &str,
-    ) -> Result<u64, DbFailure> {
-        self.update(id, &[("visibility", &format!("'{visibility}'"))])
-            .await
+    pub(crate) async fn update_new(&mut self, id: &str, visibility: &str) -> Result<u64, DbFailure> {
+        self.update(id, &[("visibility", &format!("'{visibility}'"))]).await
     }
 
     /// Changes these columns of an image, and `updated_at` as every update does.
-    pub(crate) async fn update(
-        &mut self,
-        id: &str,
-        changed: &[(&str, &str)],
-    ) -> Result<u64, DbFailure> {
-        let assignments: String = changed
-            .iter()
-            .map(|(name, value)| format!(", {name} = {value}"))
-            .collect();
+    pub(crate) async fn update(&mut self, id: &str, changed: &[(&str, &str)]) -> Result<u64, DbFailure> {
+        let assignments: String = changed.iter().map(|(name, value)| format!(", {name} = {value}")).collect();
         self.session
-            .execute(format!(
-                "UPDATE images SET updated_at = '2017-02-22 13:00:00'{assignments} WHERE id = '{id}'"
-            ))
+            .execute(format!("UPDATE images SET updated_at = '2017-02-22 13:00:00'{assignments} WHERE id = '{id}'"))
             .await
     }
 
     /// Shares an image with a tenant.
-    pub(crate) async fn add_member(
-        &mut self,
-        id: &str,
-        member: &str,
-        deleted: bool,
-    ) -> Result<u64, DbFailure> {
+    pub(crate) async fn add_member(&mut self, id: &str, member: &str, deleted: bool) -> Result<u64, DbFailure> {
         let (no, deleted) = (self.kind.boolean(false), self.kind.boolean(deleted));
         self.session
             .execute(format!(
@@ -169,12 +122,7 @@ impl Node {
     }
 
     /// Marks a member deleted, or not.
-    pub(crate) async fn mark_member(
-        &mut self,
-        id: &str,
-        member: &str,
-        deleted: bool,
-    ) -> Result<u64, DbFailure> {
+    pub(crate) async fn mark_member(&mut self, id: &str, member: &str, deleted: bool) -> Result<u64, DbFailure> {
         let deleted = self.kind.boolean(deleted);
         self.session
             .execute(format!(
@@ -186,22 +134,14 @@ impl Node {
 
     /// Gives an image's two columns; `None` when there is no such image.
     pub(crate) async fn access(&mut self, id: &str) -> Option<Access> {
-        let rows = self
-            .session
-            .rows(format!(
-                "SELECT is_public, visibility FROM images WHERE id = '{id}'"
-            ))
-            .await;
+        let rows = self.session.rows(format!("SELECT is_public, visibility FROM images WHERE id = '{id}'")).await;
         let mut row = rows.into_iter().next()?.into_iter();
         let is_public = row.next()?.map(|text| match text.as_str() {
             "t" | "1" => true,
             "f" | "0" => false,
             other => panic!("`is_public` of `{id}` is {other}"),
         });
-        Some(Access {
-            is_public,
-            visibility: row.next()?,
-        })
+        Some(Access { is_public, visibility: row.next()? })
     }
 
     /// Fails unless an image has these two values.

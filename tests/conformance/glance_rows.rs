@@ -10,12 +10,7 @@ use crate::support::{DbFailure, Session, TestDatabase, on_every_database};
 const CHUNK: usize = 200;
 
 /// Writes recorded rows as the application does, columns that are no columns left out.
-async fn load(
-    session: &mut Session,
-    table: &str,
-    rows: &[HashMap<String, Option<String>>],
-    columns: &[&str],
-) {
+async fn load(session: &mut Session, table: &str, rows: &[HashMap<String, Option<String>>], columns: &[&str]) {
     for chunk in rows.chunks(CHUNK) {
         let values: Vec<String> = chunk
             .iter()
@@ -23,21 +18,13 @@ async fn load(
                 // Quoted, every value takes the type of its column: '1' is a boolean, a number, or a text.
                 let values: Vec<String> = columns
                     .iter()
-                    .map(|column| {
-                        row[*column]
-                            .as_ref()
-                            .map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'"))
-                    })
+                    .map(|column| row[*column].as_ref().map_or_else(|| "NULL".to_owned(), |text| format!("'{text}'")))
                     .collect();
                 format!("({})", values.join(", "))
             })
             .collect();
         session
-            .execute(format!(
-                "INSERT INTO {table} ({}) VALUES {}",
-                columns.join(", "),
-                values.join(", ")
-            ))
+            .execute(format!("INSERT INTO {table} ({}) VALUES {}", columns.join(", "), values.join(", ")))
             .await
             .unwrap_or_else(|failure| panic!("failed to load `{table}`: {failure:?}"));
     }
@@ -63,17 +50,8 @@ const IMAGE_COLUMNS: [&str; 17] = [
     "virtual_size",
 ];
 
-const MEMBER_COLUMNS: [&str; 9] = [
-    "id",
-    "image_id",
-    "member",
-    "can_share",
-    "created_at",
-    "updated_at",
-    "deleted_at",
-    "deleted",
-    "status",
-];
+const MEMBER_COLUMNS: [&str; 9] =
+    ["id", "image_id", "member", "can_share", "created_at", "updated_at", "deleted_at", "deleted", "status"];
 
 /// The visibility of every image, by id.
 async fn visibilities(session: &mut Session) -> BTreeMap<String, Option<String>> {
@@ -95,28 +73,17 @@ async fn expect_recorded_visibilities(session: &mut Session) {
         let id = row["id"].as_ref().expect("an image has an id");
         let (is, should) = (&found[id], &row["expected_visibility_after_migrate"]);
         if is != should {
-            *wrong
-                .entry(format!(
-                    "{:?} is {is:?}, and should be {should:?}",
-                    row["category"]
-                ))
-                .or_default() += 1;
+            *wrong.entry(format!("{:?} is {is:?}, and should be {should:?}", row["category"])).or_default() += 1;
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "the wrong visibility, and how many images have it: {wrong:#?}"
-    );
+    assert!(wrong.is_empty(), "the wrong visibility, and how many images have it: {wrong:#?}");
 }
 
 /// Fails unless the database refused, and said which sync did.
 #[track_caller]
 fn expect_conflict(result: Result<u64, DbFailure>) {
     let failure = result.expect_err("both columns are given and disagree: this should be refused");
-    assert!(
-        failure.message.contains("images_visibility"),
-        "the refusal should name the sync: {failure:?}"
-    );
+    assert!(failure.message.contains("images_visibility"), "the refusal should name the sync: {failure:?}");
 }
 
 /// Every way that one node writes and the other reads, on images whose ids begin with `stage`.
@@ -126,19 +93,12 @@ async fn expect_both_directions(node: &mut Node, stage: &str) {
     for (is_public, visibility) in [(true, "public"), (false, "shared")] {
         let image = id(&format!("old-{is_public}"));
         node.create_old(&image, is_public).await.unwrap();
-        node.expect_access(&image, is_public, Some(visibility))
-            .await;
+        node.expect_access(&image, is_public, Some(visibility)).await;
     }
-    for (visibility, is_public) in [
-        ("private", false),
-        ("public", true),
-        ("shared", false),
-        ("community", false),
-    ] {
+    for (visibility, is_public) in [("private", false), ("public", true), ("shared", false), ("community", false)] {
         let image = id(&format!("new-{visibility}"));
         node.create_new(&image, visibility).await.unwrap();
-        node.expect_access(&image, is_public, Some(visibility))
-            .await;
+        node.expect_access(&image, is_public, Some(visibility)).await;
     }
 
     let old = id("old-true");
@@ -160,8 +120,7 @@ async fn expect_both_directions(node: &mut Node, stage: &str) {
     // An old node that saves what it has read knows nothing of community, and must not take it away.
     let community = id("new-community");
     node.update_old(&community, false).await.unwrap();
-    node.expect_access(&community, false, Some("community"))
-        .await;
+    node.expect_access(&community, false, Some("community")).await;
 }
 
 on_every_database! {

@@ -14,7 +14,8 @@ struct Intended {
     reason: &'static str,
 }
 
-const LOST_CHECKS: &str = "rebuilding the table silently lost its unnamed checks; ours keeps every one whose column stays";
+const LOST_CHECKS: &str =
+    "rebuilding the table silently lost its unnamed checks; ours keeps every one whose column stays";
 
 const INTENDED: &[Intended] = &[
     Intended {

@@ -35,39 +35,21 @@ impl Case {
     /// Says it in one line, which also names the case in `INTENDED`.
     fn name(&self) -> String {
         let written = |value: Option<Option<String>>| {
-            value.map_or_else(
-                || "-".to_owned(),
-                |value| value.unwrap_or_else(|| "NULL".to_owned()),
-            )
+            value.map_or_else(|| "-".to_owned(), |value| value.unwrap_or_else(|| "NULL".to_owned()))
         };
         let before = self.before.as_ref().map_or_else(
             || "insert".to_owned(),
-            |before| {
-                format!(
-                    "update {}",
-                    pair(before.is_public, before.visibility.as_deref())
-                )
-            },
+            |before| format!("update {}", pair(before.is_public, before.visibility.as_deref())),
         );
-        let is_public = written(
-            self.is_public
-                .map(|value| value.map(|value| u8::from(value).to_string())),
-        );
-        format!(
-            "{before} set {is_public} {}",
-            written(self.visibility.clone())
-        )
+        let is_public = written(self.is_public.map(|value| value.map(|value| u8::from(value).to_string())));
+        format!("{before} set {is_public} {}", written(self.visibility.clone()))
     }
 
     /// The columns that the write names, with their values in SQL.
     fn given(&self, kind: Kind) -> Vec<(&'static str, String)> {
-        let is_public = self
-            .is_public
-            .map(|value| value.map_or("NULL", |value| kind.boolean(value)).to_owned());
-        let visibility = self
-            .visibility
-            .clone()
-            .map(|value| value.map_or_else(|| "NULL".to_owned(), |value| format!("'{value}'")));
+        let is_public = self.is_public.map(|value| value.map_or("NULL", |value| kind.boolean(value)).to_owned());
+        let visibility =
+            self.visibility.clone().map(|value| value.map_or_else(|| "NULL".to_owned(), |value| format!("'{value}'")));
         [("is_public", is_public), ("visibility", visibility)]
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
@@ -110,10 +92,7 @@ const INTENDED: &[Intended] = &[
             ("update 1 NULL set 0 community", Some((false, "community"))),
             ("update 1 public set 0 private", Some((false, "private"))),
             ("update 1 public set 0 shared", Some((false, "shared"))),
-            (
-                "update 1 public set 0 community",
-                Some((false, "community")),
-            ),
+            ("update 1 public set 0 community", Some((false, "community"))),
             ("update 0 private set 1 public", Some((true, "public"))),
             ("update 0 shared set 1 public", Some((true, "public"))),
             ("update 0 community set 1 public", Some((true, "public"))),
@@ -132,25 +111,19 @@ const INTENDED: &[Intended] = &[
 ];
 
 fn intended(kind: Kind, case: &str) -> Option<(Outcome, &'static str)> {
-    INTENDED
-        .iter()
-        .filter(|intended| intended.on.contains(&kind))
-        .find_map(|intended| {
-            let (_, outcome) = intended.cases.iter().find(|(name, _)| *name == case)?;
-            let outcome = outcome.map_or(Outcome::Refused, |(is_public, visibility)| {
-                Outcome::Row(Access::new(is_public, Some(visibility)))
-            });
-            Some((outcome, intended.reason))
-        })
+    INTENDED.iter().filter(|intended| intended.on.contains(&kind)).find_map(|intended| {
+        let (_, outcome) = intended.cases.iter().find(|(name, _)| *name == case)?;
+        let outcome = outcome
+            .map_or(Outcome::Refused, |(is_public, visibility)| Outcome::Row(Access::new(is_public, Some(visibility))));
+        Some((outcome, intended.reason))
+    })
 }
 
 fn cases(document: &Value, which: &str, is_public: &str, visibility: &str) -> Vec<Case> {
     let boolean = |value: &Value| value.as_i64().map(|value| value == 1);
     let text = |value: &Value| value.as_str().map(ToOwned::to_owned);
-    let access = |value: &Value| Access {
-        is_public: boolean(&value["is_public"]),
-        visibility: text(&value["visibility"]),
-    };
+    let access =
+        |value: &Value| Access { is_public: boolean(&value["is_public"]), visibility: text(&value["visibility"]) };
     let absent = |value: &Value| value.as_str() == Some("<absent>");
     document[which]
         .as_array()
@@ -160,9 +133,7 @@ fn cases(document: &Value, which: &str, is_public: &str, visibility: &str) -> Ve
             before: case.get("before").map(access),
             is_public: (!absent(&case[is_public])).then(|| boolean(&case[is_public])),
             visibility: (!absent(&case[visibility])).then(|| text(&case[visibility])),
-            recorded: case
-                .get("result")
-                .map_or(Outcome::Refused, |row| Outcome::Row(access(row))),
+            recorded: case.get("result").map_or(Outcome::Refused, |row| Outcome::Row(access(row))),
         })
         .collect()
 }
@@ -170,10 +141,7 @@ fn cases(document: &Value, which: &str, is_public: &str, visibility: &str) -> Ve
 /// Tries a write, and says what is wrong with what became of it.
 async fn problem(node: &mut Node, kind: Kind, case: &Case, id: &str) -> Option<String> {
     let given = case.given(kind);
-    let given: Vec<(&str, &str)> = given
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
+    let given: Vec<(&str, &str)> = given.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let result = match case.before {
         Some(_) => node.update(id, &given).await,
         None => node.create(id, &given).await,
@@ -183,25 +151,12 @@ async fn problem(node: &mut Node, kind: Kind, case: &Case, id: &str) -> Option<S
         Err(_) => Outcome::Refused,
     };
     if found == Outcome::Refused && node.access(id).await != case.before {
-        return Some(format!(
-            "{}: refused, and written all the same",
-            case.name()
-        ));
+        return Some(format!("{}: refused, and written all the same", case.name()));
     }
-    let (expected, why) =
-        intended(kind, &case.name()).unwrap_or_else(|| (case.recorded.clone(), "as Glance's did"));
-    let said = result
-        .err()
-        .map(|failure| format!(" ({})", failure.message))
-        .unwrap_or_default();
-    (found != expected).then(|| {
-        format!(
-            "{}: {}{said}, and should be {}: {why}",
-            case.name(),
-            found.text(),
-            expected.text()
-        )
-    })
+    let (expected, why) = intended(kind, &case.name()).unwrap_or_else(|| (case.recorded.clone(), "as Glance's did"));
+    let said = result.err().map(|failure| format!(" ({})", failure.message)).unwrap_or_default();
+    (found != expected)
+        .then(|| format!("{}: {}{said}, and should be {}: {why}", case.name(), found.text(), expected.text()))
 }
 
 on_every_database! {
@@ -244,12 +199,7 @@ on_every_database! {
 fn every_intended_difference_differs_from_a_recorded_write() {
     let document = facts::json("ocata/trigger-truth.json");
     let mut cases_by_name: Vec<Case> = cases(&document, "insert", "is_public", "visibility");
-    cases_by_name.extend(cases(
-        &document,
-        "update",
-        "set_is_public",
-        "set_visibility",
-    ));
+    cases_by_name.extend(cases(&document, "update", "set_is_public", "set_visibility"));
     for intended_here in INTENDED {
         for (name, _) in intended_here.cases {
             let case = cases_by_name.iter().find(|case| case.name() == *name);

@@ -36,13 +36,8 @@ pub(crate) async fn ours(db: &TestDatabase) -> BTreeSet<Object> {
     let rows = db.owner().await.rows(query).await;
     rows.into_iter()
         .map(|row| {
-            let mut values = row
-                .into_iter()
-                .map(|value| value.expect("an object has a kind and a name"));
-            let (kind, name) = (
-                values.next().expect("a kind"),
-                values.next().expect("a name"),
-            );
+            let mut values = row.into_iter().map(|value| value.expect("an object has a kind and a name"));
+            let (kind, name) = (values.next().expect("a kind"), values.next().expect("a name"));
             Object { kind, name }
         })
         .filter(|object| object.name.contains("concertina"))
@@ -56,16 +51,10 @@ pub(crate) async fn expect_none(db: &TestDatabase, before: Option<&BTreeSet<Obje
     let found = ours(db).await;
     let left: Vec<String> = found
         .iter()
-        .filter(|object| {
-            !object.is_state() || before.is_some_and(|before| !before.contains(object))
-        })
+        .filter(|object| !object.is_state() || before.is_some_and(|before| !before.contains(object)))
         .map(ToString::to_string)
         .collect();
-    assert!(
-        left.is_empty(),
-        "left behind after contract: {}",
-        left.join(", ")
-    );
+    assert!(left.is_empty(), "left behind after contract: {}", left.join(", "));
 }
 
 const POSTGRES: &str = "
@@ -89,5 +78,4 @@ const MYSQL: &str = "
     UNION SELECT 'constraint', constraint_name FROM information_schema.table_constraints WHERE table_schema = DATABASE()";
 
 /// The indexes that SQLite makes for a constraint have names of its own.
-const SQLITE: &str =
-    "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_autoindex!_%' ESCAPE '!'";
+const SQLITE: &str = "SELECT type, name FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_autoindex!_%' ESCAPE '!'";

@@ -30,26 +30,13 @@ impl Schema {
     }
 
     /// Adds a table; `options` are the engine and the collation, where there are such.
-    pub(crate) fn add_table(
-        &mut self,
-        table: &str,
-        columns: &[Column],
-        primary_key: &[String],
-        options: &str,
-    ) {
-        self.put(
-            &format!("table {table}"),
-            format!("present {options}").trim_end().to_owned(),
-        );
+    pub(crate) fn add_table(&mut self, table: &str, columns: &[Column], primary_key: &[String], options: &str) {
+        self.put(&format!("table {table}"), format!("present {options}").trim_end().to_owned());
         let order: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         self.put(&format!("{table}, order of columns"), order.join(", "));
         for column in columns {
             let mut text = column.type_name.clone();
-            text.push_str(if column.nullable {
-                " NULL"
-            } else {
-                " NOT NULL"
-            });
+            text.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
             if let Some(default) = &column.default {
                 text.push_str(" DEFAULT ");
                 text.push_str(default);
@@ -67,20 +54,10 @@ impl Schema {
     }
 
     /// Adds an index; `extra` says what makes it special, a predicate say.
-    pub(crate) fn add_index(
-        &mut self,
-        table: &str,
-        name: &str,
-        columns: &[String],
-        unique: bool,
-        extra: &str,
-    ) {
+    pub(crate) fn add_index(&mut self, table: &str, name: &str, columns: &[String], unique: bool, extra: &str) {
         let unique = if unique { " unique" } else { "" };
         let text = format!("{}{unique} {extra}", list(columns));
-        self.put(
-            &format!("{table}, index {name}"),
-            text.trim_end().to_owned(),
-        );
+        self.put(&format!("{table}, index {name}"), text.trim_end().to_owned());
     }
 
     /// Adds a foreign key; `options` are its actions and its deferral, where they are not the database's defaults.
@@ -92,23 +69,13 @@ impl Schema {
         name: Option<&str>,
         options: &str,
     ) {
-        let text = format!(
-            "to {to_table} {}, {} {options}",
-            list(to_columns),
-            named(name)
-        );
-        self.put(
-            &format!("{table}, foreign key {}", list(columns)),
-            text.trim_end().to_owned(),
-        );
+        let text = format!("to {to_table} {}, {} {options}", list(to_columns), named(name));
+        self.put(&format!("{table}, foreign key {}", list(columns)), text.trim_end().to_owned());
     }
 
     /// Adds a check; how it is spaced and quoted does not count.
     pub(crate) fn add_check(&mut self, table: &str, sql: &str, name: Option<&str>) {
-        self.put(
-            &format!("{table}, check {}", sqlite_ddl::normalised(sql)),
-            named(name),
-        );
+        self.put(&format!("{table}, check {}", sqlite_ddl::normalised(sql)), named(name));
     }
 
     /// Two equal constraints are two facts.
@@ -129,10 +96,7 @@ impl Schema {
         for (name, values) in document["enums"].as_object().into_iter().flatten() {
             schema.add_enum(name, &texts(values));
         }
-        for (table, facts) in document["tables"]
-            .as_object()
-            .expect("the facts have tables")
-        {
+        for (table, facts) in document["tables"].as_object().expect("the facts have tables") {
             let columns: Vec<Column> = items(&facts["columns"])
                 .iter()
                 .map(|column| Column {
@@ -140,42 +104,23 @@ impl Schema {
                     type_name: text(&column["type"]),
                     nullable: column["nullable"].as_bool().expect("nullable is a boolean"),
                     default: optional(&column["default"]),
-                    autoincrement: column["autoincrement"]
-                        .as_bool()
-                        .expect("autoincrement is a boolean"),
+                    autoincrement: column["autoincrement"].as_bool().expect("autoincrement is a boolean"),
                 })
                 .collect();
             let options = facts.get("options").map_or_else(String::new, |options| {
-                format!(
-                    "{} {}",
-                    text(&options["mysql_engine"]),
-                    text(&options["mysql_collate"])
-                )
+                format!("{} {}", text(&options["mysql_engine"]), text(&options["mysql_collate"]))
             });
             schema.add_table(table, &columns, &texts(&facts["primary_key"]), &options);
             for unique in items(&facts["uniques"]) {
-                schema.add_unique(
-                    table,
-                    &texts(&unique["columns"]),
-                    optional(&unique["name"]).as_deref(),
-                );
+                schema.add_unique(table, &texts(&unique["columns"]), optional(&unique["name"]).as_deref());
             }
             for index in items(&facts["indexes"]) {
                 let unique = index["unique"].as_bool().expect("unique is a boolean");
-                schema.add_index(
-                    table,
-                    &text(&index["name"]),
-                    &texts(&index["columns"]),
-                    unique,
-                    "",
-                );
+                schema.add_index(table, &text(&index["name"]), &texts(&index["columns"]), unique, "");
             }
             for key in items(&facts["foreign_keys"]) {
                 let options = key["options"].as_object().expect("options are a mapping");
-                assert!(
-                    options.is_empty(),
-                    "Glance's foreign keys have no actions; write down how these compare"
-                );
+                assert!(options.is_empty(), "Glance's foreign keys have no actions; write down how these compare");
                 schema.add_foreign_key(
                     table,
                     &texts(&key["columns"]),
@@ -185,11 +130,7 @@ impl Schema {
                 );
             }
             for check in items(&facts["checks"]) {
-                schema.add_check(
-                    table,
-                    &text(&check["sql"]),
-                    optional(&check["name"]).as_deref(),
-                );
+                schema.add_check(table, &text(&check["sql"]), optional(&check["name"]).as_deref());
             }
         }
         schema
@@ -229,16 +170,8 @@ impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let absent = "(absent)";
         writeln!(f, "{}", self.path)?;
-        writeln!(
-            f,
-            "    expected  {}",
-            self.expected.as_deref().unwrap_or(absent)
-        )?;
-        write!(
-            f,
-            "    found     {}",
-            self.found.as_deref().unwrap_or(absent)
-        )
+        writeln!(f, "    expected  {}", self.expected.as_deref().unwrap_or(absent))?;
+        write!(f, "    found     {}", self.found.as_deref().unwrap_or(absent))
     }
 }
 
@@ -255,10 +188,7 @@ fn items(value: &Value) -> &[Value] {
 }
 
 fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .expect("the facts have a text here")
-        .to_owned()
+    value.as_str().expect("the facts have a text here").to_owned()
 }
 
 fn optional(value: &Value) -> Option<String> {

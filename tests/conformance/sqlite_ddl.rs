@@ -55,9 +55,7 @@ pub(crate) fn constraints(create_table: &str) -> Constraints {
 /// Reads one column definition or one constraint of the table.
 fn read_item(item: &[Token], found: &mut Constraints) {
     let Some(first) = item.first() else { return };
-    let of_table = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"]
-        .iter()
-        .any(|word| first.is(word));
+    let of_table = ["CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"].iter().any(|word| first.is(word));
     let column = (!of_table).then(|| first.name());
     let mut name = None;
     let mut at = usize::from(column.is_some());
@@ -65,47 +63,32 @@ fn read_item(item: &[Token], found: &mut Constraints) {
         // The columns in the parentheses that follow, or the one that the constraint is written on.
         let columns = |at: usize| match &column {
             Some(column) => vec![column.clone()],
-            None => split(inside(item, at))
-                .iter()
-                .filter_map(|part| part.first())
-                .map(Token::name)
-                .collect(),
+            None => split(inside(item, at)).iter().filter_map(|part| part.first()).map(Token::name).collect(),
         };
         if token.is("CONSTRAINT") {
             name = item.get(at + 1).map(Token::name);
             at += 2;
             continue;
         } else if token.is("CHECK") {
-            found
-                .checks
-                .push((name.take(), write(inside(item, at + 1))));
+            found.checks.push((name.take(), write(inside(item, at + 1))));
         } else if token.is("UNIQUE") {
             found.uniques.push((name.take(), columns(at + 1)));
         } else if token.is("FOREIGN") {
             found.foreign_keys.push((name.take(), columns(at + 2)));
         } else if token.is("REFERENCES") && column.is_some() {
             found.foreign_keys.push((name.take(), columns(at)));
-        } else if token.is("PRIMARY") || token.is("NOT") || token.is("NULL") || token.is("DEFAULT")
-        {
+        } else if token.is("PRIMARY") || token.is("NOT") || token.is("NULL") || token.is("DEFAULT") {
             name = None;
         } else if token.is("AUTOINCREMENT") {
             found.autoincrement = true;
         }
-        at = if *token == Token::Mark('(') {
-            closing(item, at) + 1
-        } else {
-            at + 1
-        };
+        at = if *token == Token::Mark('(') { closing(item, at) + 1 } else { at + 1 };
     }
 }
 
 /// What stands between the parenthesis at `open` and its partner; nothing when there is none.
 fn inside(tokens: &[Token], open: usize) -> &[Token] {
-    if tokens.get(open) == Some(&Token::Mark('(')) {
-        &tokens[open + 1..closing(tokens, open)]
-    } else {
-        &[]
-    }
+    if tokens.get(open) == Some(&Token::Mark('(')) { &tokens[open + 1..closing(tokens, open)] } else { &[] }
 }
 
 /// The position of the parenthesis that closes the one at `open`.
@@ -142,9 +125,7 @@ fn split(tokens: &[Token]) -> Vec<&[Token]> {
 fn write(tokens: &[Token]) -> String {
     let mut text = String::new();
     for (at, token) in tokens.iter().enumerate() {
-        let glued = at == 0
-            || matches!(tokens[at - 1], Token::Mark('('))
-            || matches!(token, Token::Mark(')' | ','));
+        let glued = at == 0 || matches!(tokens[at - 1], Token::Mark('(')) || matches!(token, Token::Mark(')' | ','));
         if !glued {
             text.push(' ');
         }
@@ -170,16 +151,10 @@ fn tokens(sql: &str) -> Vec<Token> {
             _ => None,
         } {
             let (text, length) = quoted(rest, close);
-            tokens.push(if first == '\'' {
-                Token::Literal(rest[..length].to_owned())
-            } else {
-                Token::Name(text)
-            });
+            tokens.push(if first == '\'' { Token::Literal(rest[..length].to_owned()) } else { Token::Name(text) });
             length
         } else if first.is_alphanumeric() || first == '_' {
-            let end = rest
-                .find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '.')))
-                .unwrap_or(rest.len());
+            let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$' | '.'))).unwrap_or(rest.len());
             tokens.push(Token::Word(rest[..end].to_owned()));
             end
         } else {
@@ -229,12 +204,7 @@ mod tests {
             )"#,
         );
         let name = |name: &str| Some(name.to_owned());
-        let columns = |names: &[&str]| {
-            names
-                .iter()
-                .map(|name| (*name).to_owned())
-                .collect::<Vec<_>>()
-        };
+        let columns = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(
             found,
             Constraints {
@@ -248,10 +218,7 @@ mod tests {
                     (name("uq_a"), columns(&["owner", "size"])),
                     (None, columns(&["owner"])),
                 ],
-                foreign_keys: vec![
-                    (None, columns(&["owner"])),
-                    (name("fk_b"), columns(&["owner", "size"]))
-                ],
+                foreign_keys: vec![(None, columns(&["owner"])), (name("fk_b"), columns(&["owner", "size"]))],
                 autoincrement: true,
             }
         );
@@ -259,10 +226,7 @@ mod tests {
 
     #[test]
     fn spaces_quotes_and_capitals_of_names_do_not_count() {
-        assert_eq!(
-            normalised("`is_public` in (0,1)"),
-            normalised("is_public  IN (0, 1)")
-        );
+        assert_eq!(normalised("`is_public` in (0,1)"), normalised("is_public  IN (0, 1)"));
         assert_ne!(normalised("a = 'X'"), normalised("a = 'x'"));
     }
 }

@@ -19,9 +19,7 @@ pub(super) struct Reference {
 
 impl Source {
     pub(super) fn read(text: &str) -> Self {
-        Self {
-            tokens: tokens(text),
-        }
+        Self { tokens: tokens(text) }
     }
 
     /// The lines where a run of tokens begins that `matches`.
@@ -37,20 +35,11 @@ impl Source {
         let mut found = Vec::new();
         self.walk(module, |at, module| {
             let begins = at == 0 || self.text(at - 1) != "::";
-            if begins
-                && matches!(self.text(at), "crate" | "super" | "self")
-                && self.text(at + 1) == "::"
-            {
+            if begins && matches!(self.text(at), "crate" | "super" | "self") && self.text(at + 1) == "::" {
                 self.path(at, module.to_vec(), &mut found)
             } else {
-                if self.text(at) == "use"
-                    && self.text(at + 1) == "crate"
-                    && self.text(at + 2) == "as"
-                {
-                    found.push(Reference {
-                        line: self.tokens[at].line,
-                        path: Vec::new(),
-                    });
+                if self.text(at) == "use" && self.text(at + 1) == "crate" && self.text(at + 2) == "as" {
+                    found.push(Reference { line: self.tokens[at].line, path: Vec::new() });
                 }
                 at + 1
             }
@@ -158,21 +147,14 @@ fn tokens(source: &str) -> Vec<Token> {
         let (length, is_token) = if let Some(length) = skipped(rest) {
             (length, false)
         } else if is_name_character(first) {
-            (
-                rest.find(|character| !is_name_character(character))
-                    .unwrap_or(rest.len()),
-                true,
-            )
+            (rest.find(|character| !is_name_character(character)).unwrap_or(rest.len()), true)
         } else if rest.starts_with("::") {
             (2, true)
         } else {
             (first.len_utf8(), !first.is_whitespace())
         };
         if is_token {
-            found.push(Token {
-                text: rest[..length].to_owned(),
-                line,
-            });
+            found.push(Token { text: rest[..length].to_owned(), line });
         }
         line += rest[..length].matches('\n').count();
         rest = &rest[length..];
@@ -192,17 +174,12 @@ fn skipped(rest: &str) -> Option<usize> {
     let prefix = ["br", "cr", "b", "c", "r", ""].into_iter().find(|prefix| {
         rest.strip_prefix(prefix).is_some_and(|rest| {
             let raw = prefix.ends_with('r');
-            rest.starts_with('"')
-                || (raw && rest.trim_start_matches('#').starts_with('"') && rest.starts_with('#'))
+            rest.starts_with('"') || (raw && rest.trim_start_matches('#').starts_with('"') && rest.starts_with('#'))
         })
     });
     if let Some(prefix) = prefix {
         let text = &rest[prefix.len()..];
-        let length = if prefix.ends_with('r') {
-            raw_text(text)
-        } else {
-            text_until(text, '"')
-        };
+        let length = if prefix.ends_with('r') { raw_text(text) } else { text_until(text, '"') };
         return Some(prefix.len() + length);
     }
     if rest.starts_with("b'") {
@@ -214,9 +191,7 @@ fn skipped(rest: &str) -> Option<usize> {
         return Some(if first == '\\' || second == Some('\'') {
             text_until(rest, '\'')
         } else {
-            1 + after
-                .find(|character| !is_name_character(character))
-                .unwrap_or(after.len())
+            1 + after.find(|character| !is_name_character(character)).unwrap_or(after.len())
         });
     }
     None
@@ -243,9 +218,7 @@ fn block_comment(rest: &str) -> usize {
 fn raw_text(text: &str) -> usize {
     let hashes = text.len() - text.trim_start_matches('#').len();
     let end = format!("\"{}", "#".repeat(hashes));
-    text[hashes + 1..]
-        .find(&end)
-        .map_or(text.len(), |at| hashes + 1 + at + end.len())
+    text[hashes + 1..].find(&end).map_or(text.len(), |at| hashes + 1 + at + end.len())
 }
 
 /// The length of a text in which a backslash takes the next character's meaning away.

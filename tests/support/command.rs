@@ -30,11 +30,7 @@ impl Concertina {
 
     /// The command on a project directory, with the database that its manifest names.
     pub(crate) fn in_project(directory: &Path) -> Self {
-        Self {
-            project: directory.to_owned(),
-            database: None,
-            environment: Vec::new(),
-        }
+        Self { project: directory.to_owned(), database: None, environment: Vec::new() }
     }
 
     /// Runs on another project.
@@ -70,31 +66,17 @@ impl Concertina {
         }
         command.args(arguments);
         // Neither the developer's shell nor the directory the tests run in may change what is tested.
-        for name in [
-            "CONCERTINA_DATABASE",
-            "CONCERTINA_PROJECT",
-            "CONCERTINA_FAILPOINT",
-            "DATABASE_URL",
-            "RUST_LOG",
-        ] {
+        for name in ["CONCERTINA_DATABASE", "CONCERTINA_PROJECT", "CONCERTINA_FAILPOINT", "DATABASE_URL", "RUST_LOG"] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(std::env::temp_dir());
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
         let mut child = command.spawn().expect("the binary starts");
         let stdout = Stream::read(child.stdout.take().expect("stdout is piped"));
         let stderr = Stream::read(child.stderr.take().expect("stderr is piped"));
-        Running {
-            child,
-            arguments: arguments.join(" "),
-            stdout,
-            stderr,
-        }
+        Running { child, arguments: arguments.join(" "), stdout, stderr }
     }
 }
 
@@ -110,32 +92,19 @@ impl Running {
     /// Waits until stdout holds `text`.
     #[track_caller]
     pub(crate) fn wait_for_stdout(&self, text: &str) {
-        assert!(
-            self.stdout.wait_for(text),
-            "`{text}` was never said on stdout:\n{}",
-            self.stdout.text()
-        );
+        assert!(self.stdout.wait_for(text), "`{text}` was never said on stdout:\n{}", self.stdout.text());
     }
 
     /// Waits until stderr holds `text`.
     #[track_caller]
     pub(crate) fn wait_for_stderr(&self, text: &str) {
-        assert!(
-            self.stderr.wait_for(text),
-            "`{text}` was never said on stderr:\n{}",
-            self.stderr.text()
-        );
+        assert!(self.stderr.wait_for(text), "`{text}` was never said on stderr:\n{}", self.stderr.text());
     }
 
     /// Sends a signal by its name, `INT` say.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
-        assert!(
-            sent.expect("`kill` is installed").success(),
-            "failed to send SIG{name}"
-        );
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.expect("`kill` is installed").success(), "failed to send SIG{name}");
     }
 
     /// Kills it as a crash would, and gives what it had said.
@@ -188,48 +157,32 @@ pub(crate) struct Output {
 impl Output {
     #[track_caller]
     pub(crate) fn expect_code(&self, code: i32) -> &Self {
-        assert_eq!(
-            self.code,
-            Some(code),
-            "the exit code should be {code}:\n{self}"
-        );
+        assert_eq!(self.code, Some(code), "the exit code should be {code}:\n{self}");
         self
     }
 
     #[track_caller]
     pub(crate) fn expect_stdout(&self, text: &str) -> &Self {
-        assert!(
-            self.stdout.contains(text),
-            "stdout should hold `{text}`:\n{self}"
-        );
+        assert!(self.stdout.contains(text), "stdout should hold `{text}`:\n{self}");
         self
     }
 
     #[track_caller]
     pub(crate) fn expect_stderr(&self, text: &str) -> &Self {
-        assert!(
-            self.stderr.contains(text),
-            "stderr should hold `{text}`:\n{self}"
-        );
+        assert!(self.stderr.contains(text), "stderr should hold `{text}`:\n{self}");
         self
     }
 
     /// Reads stdout as the one JSON document that `--output json` writes.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is no JSON ({error}):\n{self}"))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("stdout is no JSON ({error}):\n{self}"))
     }
 }
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            arguments,
-            code,
-            stdout,
-            stderr,
-        } = self;
+        let Self { arguments, code, stdout, stderr } = self;
         writeln!(f, "concertina {arguments}")?;
         match code {
             Some(code) => writeln!(f, "exit code {code}")?,
@@ -254,10 +207,7 @@ struct Said {
 impl Stream {
     /// Reads `pipe` on a thread of its own, so that a full pipe never stops the process.
     fn read(mut pipe: impl Read + Send + 'static) -> Arc<Self> {
-        let stream = Arc::new(Self {
-            said: Mutex::default(),
-            changed: Condvar::new(),
-        });
+        let stream = Arc::new(Self { said: Mutex::default(), changed: Condvar::new() });
         let writer = Arc::clone(&stream);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -276,8 +226,7 @@ impl Stream {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.said.lock().expect("a reader does not panic").bytes)
-            .into_owned()
+        String::from_utf8_lossy(&self.said.lock().expect("a reader does not panic").bytes).into_owned()
     }
 
     /// Waits for `text`; false when the stream ended, or the limit passed, without it.
@@ -296,10 +245,8 @@ impl Stream {
     fn wait_until(&self, deadline: Instant, condition: impl Fn(&Said) -> bool) -> bool {
         let said = self.said.lock().expect("a reader does not panic");
         let left = deadline.saturating_duration_since(Instant::now());
-        let (said, _) = self
-            .changed
-            .wait_timeout_while(said, left, |said| !condition(said))
-            .expect("a reader does not panic");
+        let (said, _) =
+            self.changed.wait_timeout_while(said, left, |said| !condition(said)).expect("a reader does not panic");
         condition(&said)
     }
 }

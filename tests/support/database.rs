@@ -25,15 +25,8 @@ pub(crate) struct TestDatabase {
 }
 
 enum Place {
-    Server {
-        admin_url: Url,
-        database: String,
-        owner: String,
-        application: String,
-    },
-    File {
-        _directory: TempDir,
-    },
+    Server { admin_url: Url, database: String, owner: String, application: String },
+    File { _directory: TempDir },
 }
 
 impl TestDatabase {
@@ -48,17 +41,11 @@ impl TestDatabase {
                 kind,
                 owner_url: url.clone(),
                 application_url: url,
-                place: Place::File {
-                    _directory: directory,
-                },
+                place: Place::File { _directory: directory },
             };
         }
 
-        let unique = format!(
-            "ct{}x{}",
-            std::process::id(),
-            COUNTER.fetch_add(1, Ordering::Relaxed)
-        );
+        let unique = format!("ct{}x{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         // The prefix must not hold the tool's name, which the tests search for, nor be MySQL's `test`, where everybody
         // has rights. PostgreSQL cuts names at 63 bytes, and MySQL's users at 32.
         let database = format!("{unique}_{}", &test[..test.len().min(40)]);
@@ -77,12 +64,7 @@ impl TestDatabase {
             kind,
             owner_url: url_of(&admin_url, &database, Some(&owner)),
             application_url: url_of(&admin_url, &database, Some(&application)),
-            place: Place::Server {
-                admin_url,
-                database,
-                owner,
-                application,
-            },
+            place: Place::Server { admin_url, database, owner, application },
         }
     }
 
@@ -112,13 +94,7 @@ impl TestDatabase {
 
     /// Gives the application what it needs to read and write these tables, and nothing more.
     pub(crate) async fn grant_application(&self, tables: &[&str]) {
-        let Place::Server {
-            admin_url,
-            database,
-            application,
-            ..
-        } = &self.place
-        else {
+        let Place::Server { admin_url, database, application, .. } = &self.place else {
             return;
         };
         let mut admin = Session::open(self.kind, &url_of(admin_url, database, None)).await;
@@ -151,10 +127,7 @@ impl TestDatabase {
             }
         }
         for grant in grants {
-            admin
-                .execute(&grant)
-                .await
-                .unwrap_or_else(|failure| panic!("failed to run `{grant}`: {failure:?}"));
+            admin.execute(&grant).await.unwrap_or_else(|failure| panic!("failed to run `{grant}`: {failure:?}"));
         }
     }
 }
@@ -162,27 +135,17 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     /// Drops the database and its roles, as well as that can be done: a failing test has more important things to say.
     fn drop(&mut self) {
-        let Place::Server {
-            admin_url,
-            database,
-            owner,
-            application,
-        } = &self.place
-        else {
+        let Place::Server { admin_url, database, owner, application } = &self.place else {
             return;
         };
         // A runtime cannot block inside the test's own, hence the thread.
         let (kind, admin_url) = (self.kind, admin_url.clone());
         let (database, owner, application) = (database.clone(), owner.clone(), application.clone());
         let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 if let Ok(mut admin) = Session::try_open(kind, admin_url.as_str()).await {
-                    for statement in
-                        removal(kind, &mut admin, &database, &owner, &application).await
-                    {
+                    for statement in removal(kind, &mut admin, &database, &owner, &application).await {
                         // One that fails must not keep the next from being tried.
                         admin.execute(statement).await.ok();
                     }
@@ -200,8 +163,7 @@ fn url_of(admin_url: &Url, database: &str, role: Option<&str>) -> String {
     url.set_path(database);
     if let Some(role) = role {
         url.set_username(role).expect("a server's URL has a user");
-        url.set_password(Some(PASSWORD))
-            .expect("a server's URL has a password");
+        url.set_password(Some(PASSWORD)).expect("a server's URL has a password");
     }
     url.into()
 }
@@ -209,12 +171,8 @@ fn url_of(admin_url: &Url, database: &str, role: Option<&str>) -> String {
 fn creation(kind: Kind, database: &str, owner: &str, application: &str) -> Vec<String> {
     match kind {
         Kind::Postgres => vec![
-            format!(
-                r#"CREATE ROLE "{owner}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#
-            ),
-            format!(
-                r#"CREATE ROLE "{application}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#
-            ),
+            format!(r#"CREATE ROLE "{owner}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#),
+            format!(r#"CREATE ROLE "{application}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"#),
             // Not the default template: a session of anybody's on template1 would make this fail.
             format!(r#"CREATE DATABASE "{database}" OWNER "{owner}" TEMPLATE template0"#),
         ],
@@ -222,15 +180,11 @@ fn creation(kind: Kind, database: &str, owner: &str, application: &str) -> Vec<S
             let mut statements = vec![format!("CREATE DATABASE `{database}`")];
             for host in MYSQL_HOSTS {
                 for role in [owner, application] {
-                    statements.push(format!(
-                        "CREATE USER `{role}`@`{host}` IDENTIFIED BY '{PASSWORD}'"
-                    ));
+                    statements.push(format!("CREATE USER `{role}`@`{host}` IDENTIFIED BY '{PASSWORD}'"));
                 }
                 // In this place an underscore would stand for any character.
                 let pattern = database.replace('_', "\\_");
-                statements.push(format!(
-                    "GRANT ALL PRIVILEGES ON `{pattern}`.* TO `{owner}`@`{host}`"
-                ));
+                statements.push(format!("GRANT ALL PRIVILEGES ON `{pattern}`.* TO `{owner}`@`{host}`"));
             }
             statements
         }
@@ -238,13 +192,7 @@ fn creation(kind: Kind, database: &str, owner: &str, application: &str) -> Vec<S
     }
 }
 
-async fn removal(
-    kind: Kind,
-    admin: &mut Session,
-    database: &str,
-    owner: &str,
-    application: &str,
-) -> Vec<String> {
+async fn removal(kind: Kind, admin: &mut Session, database: &str, owner: &str, application: &str) -> Vec<String> {
     match kind {
         Kind::Postgres => vec![
             format!(r#"DROP DATABASE IF EXISTS "{database}" WITH (FORCE)"#),
@@ -253,17 +201,10 @@ async fn removal(
         ],
         Kind::MySql => {
             // A session that is still in a transaction would make DROP DATABASE wait for it.
-            let sessions = admin
-                .rows(format!(
-                    "SELECT id FROM information_schema.processlist WHERE db = '{database}'"
-                ))
-                .await;
-            let mut statements: Vec<String> = sessions
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|id| format!("KILL {id}"))
-                .collect();
+            let sessions =
+                admin.rows(format!("SELECT id FROM information_schema.processlist WHERE db = '{database}'")).await;
+            let mut statements: Vec<String> =
+                sessions.into_iter().flatten().flatten().map(|id| format!("KILL {id}")).collect();
             statements.push(format!("DROP DATABASE IF EXISTS `{database}`"));
             for host in MYSQL_HOSTS {
                 for role in [owner, application] {

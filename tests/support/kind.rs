@@ -42,9 +42,8 @@ impl Kind {
             Self::MySql => "CONCERTINA_TEST_MYSQL",
             Self::Sqlite => unreachable!("SQLite has no server"),
         };
-        std::env::var(variable).unwrap_or_else(|_| {
-            panic!("{variable} is not set: run tests/run, which starts the servers")
-        })
+        std::env::var(variable)
+            .unwrap_or_else(|_| panic!("{variable} is not set: run tests/run, which starts the servers"))
     }
 }
 

@@ -15,10 +15,7 @@ impl Project {
     /// Writes a throwaway project of these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let project = Self {
-            root: directory.path().to_owned(),
-            directory: Some(directory),
-        };
+        let project = Self { root: directory.path().to_owned(), directory: Some(directory) };
         for (path, text) in files {
             project.write(path, text);
         }
@@ -27,22 +24,13 @@ impl Project {
 
     /// The project in this repository: Glance, release by release.
     pub(crate) fn bundled() -> Self {
-        Self {
-            root: PathBuf::from(env!("CARGO_MANIFEST_DIR")),
-            directory: None,
-        }
+        Self { root: PathBuf::from(env!("CARGO_MANIFEST_DIR")), directory: None }
     }
 
     /// Copies the bundled project, for a test that changes it.
     pub(crate) fn bundled_copy() -> Self {
         let (bundled, copy) = (Self::bundled(), Self::new(&[]));
-        for part in [
-            "concertina.yaml",
-            "migrations",
-            "expand",
-            "data",
-            "contract",
-        ] {
+        for part in ["concertina.yaml", "migrations", "expand", "data", "contract"] {
             copy_into(&bundled.root.join(part), &copy.root.join(part));
         }
         copy
@@ -54,21 +42,15 @@ impl Project {
 
     /// Writes or overwrites a file, with the folders it needs.
     pub(crate) fn write(&self, path: &str, text: &str) {
-        assert!(
-            self.directory.is_some(),
-            "the bundled project is the repository: a test must not write to it"
-        );
+        assert!(self.directory.is_some(), "the bundled project is the repository: a test must not write to it");
         let file = self.root.join(path);
-        std::fs::create_dir_all(file.parent().expect("a file has a folder"))
-            .expect("the file's folder");
-        std::fs::write(&file, text)
-            .unwrap_or_else(|error| panic!("failed to write `{path}`: {error}"));
+        std::fs::create_dir_all(file.parent().expect("a file has a folder")).expect("the file's folder");
+        std::fs::write(&file, text).unwrap_or_else(|error| panic!("failed to write `{path}`: {error}"));
     }
 
     /// Reads a file.
     pub(crate) fn read(&self, path: &str) -> String {
-        std::fs::read_to_string(self.root.join(path))
-            .unwrap_or_else(|error| panic!("failed to read `{path}`: {error}"))
+        std::fs::read_to_string(self.root.join(path)).unwrap_or_else(|error| panic!("failed to read `{path}`: {error}"))
     }
 }
 
@@ -80,7 +62,6 @@ fn copy_into(from: &Path, to: &Path) {
             copy_into(&entry.path(), &to.join(entry.file_name()));
         }
     } else {
-        std::fs::copy(from, to)
-            .unwrap_or_else(|error| panic!("failed to copy `{}`: {error}", from.display()));
+        std::fs::copy(from, to).unwrap_or_else(|error| panic!("failed to copy `{}`: {error}", from.display()));
     }
 }

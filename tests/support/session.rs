@@ -9,8 +9,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlRow};
 use sqlx::postgres::{PgConnectOptions, PgRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, MySqlConnection, PgConnection, Row, SqliteConnection, TypeInfo,
-    ValueRef, raw_sql,
+    AssertSqlSafe, ConnectOptions, MySqlConnection, PgConnection, Row, SqliteConnection, TypeInfo, ValueRef, raw_sql,
 };
 
 use super::Kind;
@@ -27,20 +26,14 @@ pub(crate) struct DbFailure {
 impl From<sqlx::Error> for DbFailure {
     fn from(error: sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
-            return Self {
-                message: error.to_string(),
-                code: String::new(),
-            };
+            return Self { message: error.to_string(), code: String::new() };
         };
         let code = match database.try_downcast_ref::<MySqlDatabaseError>() {
             // Nearly everything that MySQL refuses shares the SQLSTATE HY000.
             Some(mysql) => mysql.number().to_string(),
             None => database.code().unwrap_or_default().into_owned(),
         };
-        Self {
-            message: database.message().to_owned(),
-            code,
-        }
+        Self { message: database.message().to_owned(), code }
     }
 }
 
@@ -66,18 +59,12 @@ impl Session {
     /// Opens a session, or gives what the database said instead.
     pub(crate) async fn try_open(kind: Kind, url: &str) -> Result<Self, DbFailure> {
         Ok(match kind {
-            Kind::Postgres => Self::Postgres(
-                PgConnectOptions::from_str(url)?
-                    .statement_cache_capacity(0)
-                    .connect()
-                    .await?,
-            ),
-            Kind::MySql => Self::MySql(
-                MySqlConnectOptions::from_str(url)?
-                    .statement_cache_capacity(0)
-                    .connect()
-                    .await?,
-            ),
+            Kind::Postgres => {
+                Self::Postgres(PgConnectOptions::from_str(url)?.statement_cache_capacity(0).connect().await?)
+            }
+            Kind::MySql => {
+                Self::MySql(MySqlConnectOptions::from_str(url)?.statement_cache_capacity(0).connect().await?)
+            }
             Kind::Sqlite => Self::Sqlite(
                 SqliteConnectOptions::from_str(url)?
                     .create_if_missing(true)
@@ -99,9 +86,7 @@ impl Session {
     /// Runs statements and gives the number of rows they wrote.
     pub(crate) async fn execute(&mut self, sql: impl Into<String>) -> Result<u64, DbFailure> {
         let statement = raw_sql(AssertSqlSafe(sql.into()));
-        Ok(
-            with_connection!(self, connection => statement.execute(connection).await?.rows_affected()),
-        )
+        Ok(with_connection!(self, connection => statement.execute(connection).await?.rows_affected()))
     }
 
     /// Gives every row of a query, each value as the database's own text.
@@ -117,50 +102,26 @@ impl Session {
 
     /// Gives the first value of the first row; `None` for NULL and for no row at all.
     pub(crate) async fn value(&mut self, sql: impl Into<String>) -> Option<String> {
-        self.rows(sql)
-            .await
-            .into_iter()
-            .next()?
-            .into_iter()
-            .next()?
+        self.rows(sql).await.into_iter().next()?.into_iter().next()?
     }
 
     async fn try_rows(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, DbFailure> {
         let query = raw_sql(AssertSqlSafe(sql.to_owned()));
         let rows: Result<Vec<Vec<Option<String>>>, sqlx::Error> = match self {
-            Self::Postgres(connection) => query
-                .fetch_all(connection)
-                .await?
-                .iter()
-                .map(postgres_texts)
-                .collect(),
-            Self::MySql(connection) => query
-                .fetch_all(connection)
-                .await?
-                .iter()
-                .map(mysql_texts)
-                .collect(),
-            Self::Sqlite(connection) => query
-                .fetch_all(connection)
-                .await?
-                .iter()
-                .map(sqlite_texts)
-                .collect(),
+            Self::Postgres(connection) => query.fetch_all(connection).await?.iter().map(postgres_texts).collect(),
+            Self::MySql(connection) => query.fetch_all(connection).await?.iter().map(mysql_texts).collect(),
+            Self::Sqlite(connection) => query.fetch_all(connection).await?.iter().map(sqlite_texts).collect(),
         };
         Ok(rows?)
     }
 }
 
 fn postgres_texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
-    (0..row.len())
-        .map(|index| row.try_get_unchecked(index))
-        .collect()
+    (0..row.len()).map(|index| row.try_get_unchecked(index)).collect()
 }
 
 fn mysql_texts(row: &MySqlRow) -> Result<Vec<Option<String>>, sqlx::Error> {
-    (0..row.len())
-        .map(|index| row.try_get_unchecked(index))
-        .collect()
+    (0..row.len()).map(|index| row.try_get_unchecked(index)).collect()
 }
 
 /// SQLite has no text protocol, and a column's declared type says nothing about the value that is in it.
@@ -176,11 +137,9 @@ fn sqlite_texts(row: &SqliteRow) -> Result<Vec<Option<String>>, sqlx::Error> {
             Ok(Some(match storage.as_str() {
                 "INTEGER" => row.try_get_unchecked::<i64, _>(index)?.to_string(),
                 "REAL" => row.try_get_unchecked::<f64, _>(index)?.to_string(),
-                "BLOB" => row
-                    .try_get_unchecked::<Vec<u8>, _>(index)?
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
+                "BLOB" => {
+                    row.try_get_unchecked::<Vec<u8>, _>(index)?.iter().map(|byte| format!("{byte:02x}")).collect()
+                }
                 _ => row.try_get_unchecked::<String, _>(index)?,
             }))
         })

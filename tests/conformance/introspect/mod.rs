@@ -21,9 +21,7 @@ pub(crate) async fn schema(db: &TestDatabase) -> Schema {
 
 /// Says whether a table is the application's.
 fn is_application_table(name: &str) -> bool {
-    !name.starts_with("concertina_")
-        && name != "refinery_schema_history"
-        && !name.starts_with("sqlite_")
+    !name.starts_with("concertina_") && name != "refinery_schema_history" && !name.starts_with("sqlite_")
 }
 
 /// The value of a column that is never NULL.
@@ -33,10 +31,5 @@ fn present(value: &Option<String>) -> &str {
 
 /// Splits a list that the query joined with `|`.
 fn list(value: &Option<String>) -> Vec<String> {
-    value
-        .as_deref()
-        .unwrap_or_default()
-        .split('|')
-        .map(ToOwned::to_owned)
-        .collect()
+    value.as_deref().unwrap_or_default().split('|').map(ToOwned::to_owned).collect()
 }

@@ -25,20 +25,10 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'",
         )
         .await;
-    for row in found
-        .iter()
-        .filter(|row| is_application_table(present(&row[0])))
-    {
+    for row in found.iter().filter(|row| is_application_table(present(&row[0]))) {
         let collation = present(&row[2]).to_owned();
         let options = format!("{} {collation}", present(&row[1]));
-        tables.insert(
-            present(&row[0]).to_owned(),
-            Table {
-                options,
-                collation,
-                ..Table::default()
-            },
-        );
+        tables.insert(present(&row[0]).to_owned(), Table { options, collation, ..Table::default() });
     }
 
     let columns = session
@@ -53,10 +43,7 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
         };
         let mut type_name = type_name(present(&row[2]));
         // A column in another character set than its table does not join with the table's other columns.
-        if let Some(collation) = row[6]
-            .as_ref()
-            .filter(|collation| **collation != table.collation)
-        {
+        if let Some(collation) = row[6].as_ref().filter(|collation| **collation != table.collation) {
             type_name.push_str(" COLLATE ");
             type_name.push_str(collation);
         }
@@ -109,10 +96,7 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              GROUP BY k.table_name, k.constraint_name, k.referenced_table_name, r.delete_rule, r.update_rule",
         )
         .await;
-    for row in foreign_keys
-        .iter()
-        .filter(|row| tables.contains_key(present(&row[0])))
-    {
+    for row in foreign_keys.iter().filter(|row| tables.contains_key(present(&row[0]))) {
         let options = [("ON DELETE", &row[5]), ("ON UPDATE", &row[6])]
             .into_iter()
             .filter(|(_, rule)| !["RESTRICT", "NO ACTION"].contains(&present(rule)))
@@ -134,21 +118,10 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              WHERE constraint_schema = DATABASE()",
         )
         .await;
-    for row in checks
-        .iter()
-        .filter(|row| tables.contains_key(present(&row[0])))
-    {
+    for row in checks.iter().filter(|row| tables.contains_key(present(&row[0]))) {
         // A check written on a column has the column's name, and goes only with it: not what the facts have.
-        let of_column = if present(&row[3]).eq_ignore_ascii_case("column") {
-            " (of the column)"
-        } else {
-            ""
-        };
-        schema.add_check(
-            present(&row[0]),
-            present(&row[2]),
-            Some(&format!("{}{of_column}", present(&row[1]))),
-        );
+        let of_column = if present(&row[3]).eq_ignore_ascii_case("column") { " (of the column)" } else { "" };
+        schema.add_check(present(&row[0]), present(&row[2]), Some(&format!("{}{of_column}", present(&row[1]))));
     }
 
     for (name, table) in &tables {
@@ -159,8 +132,7 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
 
 /// Writes a type as the facts do: `int(11)` is INTEGER(11), and an enum keeps its values as they are.
 fn type_name(column_type: &str) -> String {
-    let (name, arguments) =
-        column_type.split_at(column_type.find(['(', ' ']).unwrap_or(column_type.len()));
+    let (name, arguments) = column_type.split_at(column_type.find(['(', ' ']).unwrap_or(column_type.len()));
     match name {
         "int" => format!("INTEGER{arguments}"),
         "decimal" => format!("DECIMAL{}", arguments.replace(',', ", ")),

@@ -34,38 +34,25 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              ORDER BY c.relname, a.attnum",
         )
         .await;
-    for row in columns
-        .iter()
-        .filter(|row| is_application_table(present(&row[0])))
-    {
+    for row in columns.iter().filter(|row| is_application_table(present(&row[0]))) {
         let default = row[5].clone();
         // An enum type is written as its name, the others in capitals and with their short names.
         let mut type_name = present(&row[2]).to_owned();
         if present(&row[3]) != "e" {
-            type_name = type_name
-                .to_uppercase()
-                .replace("CHARACTER VARYING", "VARCHAR");
+            type_name = type_name.to_uppercase().replace("CHARACTER VARYING", "VARCHAR");
         }
         if let Some(collation) = &row[7] {
             type_name.push_str(" COLLATE ");
             type_name.push_str(collation);
         }
-        tables
-            .entry(present(&row[0]).to_owned())
-            .or_default()
-            .0
-            .push(Column {
-                name: present(&row[1]).to_owned(),
-                type_name,
-                nullable: present(&row[4]) == "f",
-                autoincrement: row[6]
-                    .as_deref()
-                    .is_some_and(|identity| !identity.is_empty())
-                    || default
-                        .as_deref()
-                        .is_some_and(|default| default.starts_with("nextval(")),
-                default,
-            });
+        tables.entry(present(&row[0]).to_owned()).or_default().0.push(Column {
+            name: present(&row[1]).to_owned(),
+            type_name,
+            nullable: present(&row[4]) == "f",
+            autoincrement: row[6].as_deref().is_some_and(|identity| !identity.is_empty())
+                || default.as_deref().is_some_and(|default| default.starts_with("nextval(")),
+            default,
+        });
     }
 
     let constraints = session
@@ -81,47 +68,23 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              WHERE c.relnamespace = 'public'::regnamespace ORDER BY c.relname, k.conname",
         )
         .await;
-    for row in constraints
-        .iter()
-        .filter(|row| is_application_table(present(&row[0])))
-    {
+    for row in constraints.iter().filter(|row| is_application_table(present(&row[0]))) {
         let (table, name, columns) = (present(&row[0]), present(&row[2]), list(&row[3]));
         match present(&row[1]) {
             "p" => {
-                tables
-                    .get_mut(table)
-                    .expect("a constraint's table has columns")
-                    .1 = columns;
+                tables.get_mut(table).expect("a constraint's table has columns").1 = columns;
             }
             "u" => schema.add_unique(table, &columns, Some(name)),
             "f" => {
                 // What follows the referenced columns: actions, deferral, and whether it is still unvalidated.
-                let (_, options) = present(&row[6])
-                    .rsplit_once(')')
-                    .expect("a foreign key's definition");
-                schema.add_foreign_key(
-                    table,
-                    &columns,
-                    (present(&row[4]), &list(&row[5])),
-                    Some(name),
-                    options.trim(),
-                );
+                let (_, options) = present(&row[6]).rsplit_once(')').expect("a foreign key's definition");
+                schema.add_foreign_key(table, &columns, (present(&row[4]), &list(&row[5])), Some(name), options.trim());
             }
             "c" => {
-                let unvalidated = if present(&row[8]) == "f" {
-                    " (not valid)"
-                } else {
-                    ""
-                };
-                schema.add_check(
-                    table,
-                    present(&row[7]),
-                    Some(&format!("{name}{unvalidated}")),
-                );
+                let unvalidated = if present(&row[8]) == "f" { " (not valid)" } else { "" };
+                schema.add_check(table, present(&row[7]), Some(&format!("{name}{unvalidated}")));
             }
-            other => panic!(
-                "`{table}` has a constraint `{name}` of kind `{other}`, which nobody expected"
-            ),
+            other => panic!("`{table}` has a constraint `{name}` of kind `{other}`, which nobody expected"),
         }
     }
 
@@ -136,10 +99,7 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
              WHERE c.relnamespace = 'public'::regnamespace AND NOT x.indisprimary ORDER BY c.relname, i.relname",
         )
         .await;
-    for row in indexes
-        .iter()
-        .filter(|row| is_application_table(present(&row[0])))
-    {
+    for row in indexes.iter().filter(|row| is_application_table(present(&row[0]))) {
         let mut extra = Vec::new();
         if present(&row[4]) == "f" {
             extra.push("invalid".to_owned());
@@ -151,13 +111,7 @@ pub(super) async fn schema(session: &mut Session) -> Schema {
             extra.push(format!("using {}", present(&row[6])));
         }
         let unique = present(&row[3]) == "t";
-        schema.add_index(
-            present(&row[0]),
-            present(&row[1]),
-            &list(&row[2]),
-            unique,
-            &extra.join(" "),
-        );
+        schema.add_index(present(&row[0]), present(&row[1]), &list(&row[2]), unique, &extra.join(" "));
     }
 
     for (table, (columns, primary_key)) in &tables {

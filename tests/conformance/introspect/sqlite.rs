@@ -7,13 +7,8 @@ use crate::support::Session;
 
 pub(super) async fn schema(session: &mut Session) -> Schema {
     let mut schema = Schema::default();
-    let tables = session
-        .rows("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        .await;
-    for row in tables
-        .iter()
-        .filter(|row| is_application_table(present(&row[0])))
-    {
+    let tables = session.rows("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY name").await;
+    for row in tables.iter().filter(|row| is_application_table(present(&row[0]))) {
         add_table(session, &mut schema, present(&row[0]), present(&row[1])).await;
     }
     schema
@@ -37,12 +32,7 @@ async fn add_table(session: &mut Session, schema: &mut Schema, table: &str, sql:
         .collect();
     let mut key: Vec<(u32, String)> = rows
         .iter()
-        .map(|row| {
-            (
-                present(&row[4]).parse().expect("a position in the key"),
-                present(&row[0]).to_owned(),
-            )
-        })
+        .map(|row| (present(&row[4]).parse().expect("a position in the key"), present(&row[0]).to_owned()))
         .filter(|(position, _)| *position > 0)
         .collect();
     key.sort();
@@ -64,21 +54,11 @@ async fn add_table(session: &mut Session, schema: &mut Schema, table: &str, sql:
         .await;
     for row in &indexes {
         let name = present(&row[0]);
-        let columns = session
-            .rows(format!(
-                "SELECT name FROM pragma_index_info('{name}') ORDER BY seqno"
-            ))
-            .await;
+        let columns = session.rows(format!("SELECT name FROM pragma_index_info('{name}') ORDER BY seqno")).await;
         // An expression has no name.
-        let columns: Vec<String> = columns
-            .into_iter()
-            .map(|mut row| row.remove(0).unwrap_or_else(|| "(expression)".to_owned()))
-            .collect();
-        let partial = if present(&row[2]) == "1" {
-            "partial"
-        } else {
-            ""
-        };
+        let columns: Vec<String> =
+            columns.into_iter().map(|mut row| row.remove(0).unwrap_or_else(|| "(expression)".to_owned())).collect();
+        let partial = if present(&row[2]) == "1" { "partial" } else { "" };
         schema.add_index(table, name, &columns, present(&row[1]) == "1", partial);
     }
 
@@ -91,10 +71,7 @@ async fn add_table(session: &mut Session, schema: &mut Schema, table: &str, sql:
         .into_iter()
         .peekable();
     while let Some(first) = rows.next() {
-        let (mut from, mut to) = (
-            vec![present(&first[2]).to_owned()],
-            vec![first[3].clone().unwrap_or_default()],
-        );
+        let (mut from, mut to) = (vec![present(&first[2]).to_owned()], vec![first[3].clone().unwrap_or_default()]);
         while let Some(next) = rows.next_if(|row| row[0] == first[0]) {
             from.push(present(&next[2]).to_owned());
             to.push(next[3].clone().unwrap_or_default());
@@ -105,11 +82,8 @@ async fn add_table(session: &mut Session, schema: &mut Schema, table: &str, sql:
             .map(|(event, rule)| format!("{event} {}", present(rule)))
             .collect::<Vec<_>>()
             .join(" ");
-        let name = written
-            .foreign_keys
-            .iter()
-            .find(|(_, columns)| *columns == from)
-            .and_then(|(name, _)| name.as_deref());
+        let name =
+            written.foreign_keys.iter().find(|(_, columns)| *columns == from).and_then(|(name, _)| name.as_deref());
         schema.add_foreign_key(table, &from, (present(&first[1]), &to), name, &options);
     }
 }
