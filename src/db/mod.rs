@@ -263,7 +263,7 @@ impl Connection {
             enums: self.texts(enums).await?,
             dependents: self.texts(dependents).await?,
         };
-        Ok(Schema::from_rows(rows))
+        Ok(Schema::from_rows(rows, self.dialect()))
     }
 
     async fn texts(&mut self, sql: Option<String>) -> Result<Vec<TableRow>, DbError> {

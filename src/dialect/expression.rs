@@ -6,6 +6,7 @@
 
 use super::lex::{self, Flavor, Token, TokenKind};
 use super::schema::Table;
+use super::statement::Refusal;
 
 /// What is wrong with an expression; a lower-case fragment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +21,12 @@ pub struct ExpressionError {
 impl ExpressionError {
     fn new(message: impl Into<String>, word: Option<&str>) -> Self {
         Self { message: message.into(), word: word.map(str::to_owned) }
+    }
+}
+
+impl From<ExpressionError> for Refusal {
+    fn from(error: ExpressionError) -> Self {
+        Self { reason: error.message, word: error.word }
     }
 }
 
@@ -72,11 +79,6 @@ pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
         return Err(ExpressionError::new("the expression is empty", None));
     }
     Ok(())
-}
-
-/// The identifiers a text names, unquoted, whatever they stand for.
-pub fn words(text: &str) -> Vec<String> {
-    lex::significant(text, Flavor::Sqlite).unwrap_or_default().iter().filter_map(Token::identifier).collect()
 }
 
 /// Renders an expression for a place, or names the first column that does not exist.

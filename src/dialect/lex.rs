@@ -393,6 +393,11 @@ fn continues_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$') || !byte.is_ascii()
 }
 
+/// The identifiers a text names, unquoted, whatever they stand for; none where the text cannot be read.
+pub fn identifiers(sql: &str, flavor: Flavor) -> Vec<String> {
+    significant(sql, flavor).unwrap_or_default().iter().filter_map(Token::identifier).collect()
+}
+
 /// Splits `sql` at the `;` between statements.
 ///
 /// Each statement goes from its first token to its last: without its `;`, and without the white space and the comments

@@ -85,8 +85,10 @@ pub enum Patience {
     /// An instant: whoever waits makes everyone else wait behind it.
     #[default]
     Instant,
-    /// Some seconds, for a statement that works long before its last lock and would lose that work.
+    /// Some seconds, for a statement that works long before its last lock and would lose that work, and for our own rows.
     Seconds,
+    /// Minutes, for a statement that stops nobody while it waits.
+    Minutes,
 }
 
 /// What the server says of itself; versions and forks are capabilities of a dialect, not dialects.

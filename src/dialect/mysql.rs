@@ -27,7 +27,7 @@ impl MySql {
     }
 
     /// A live column's definition, to be repeated in MODIFY with one thing changed.
-    fn redefinition(&self, column: &Column, nullable: bool) -> String {
+    fn redefinition(&self, table: &Table, column: &Column, nullable: bool) -> String {
         let mut text = format!("{} {}", self.quote(&column.name), column.type_name);
         if let Some(collation) = &column.collation {
             text.push_str(&format!(" COLLATE {collation}"));
@@ -38,6 +38,11 @@ impl MySql {
         }
         if !column.extra.is_empty() {
             text.push_str(&format!(" {}", column.extra));
+        }
+        // MariaDB names a column's own CHECK after the column, and MODIFY drops one that is not repeated.
+        let own = table.checks.iter().find(|check| check.name.as_ref() == Some(&column.name));
+        if let Some(check) = own.filter(|_| self.server.is_mariadb()) {
+            text.push_str(&format!(" CHECK ({})", check.expression));
         }
         text
     }
@@ -155,7 +160,8 @@ impl Dialect for MySql {
                 "SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IF(IS_NULLABLE = 'YES', '1', '0'), {default}, \
                  IF({default} REGEXP '^(''.*''|-?[0-9.]+)$', '1', '0'), IF(COALESCE(GENERATION_EXPRESSION, '') <> '', '1', '0'), \
                  CASE WHEN DATA_TYPE = 'json' THEN 'text' WHEN CHARACTER_SET_NAME IS NOT NULL THEN 'bytes' ELSE 'native' END, \
-                 COLLATION_NAME, TRIM(REPLACE(EXTRA, 'DEFAULT_GENERATED', '')) \
+                 COLLATION_NAME, TRIM(CONCAT(REPLACE(EXTRA, 'DEFAULT_GENERATED', ''), \
+                 IF(COLUMN_COMMENT = '', '', CONCAT(' COMMENT ', QUOTE(COLUMN_COMMENT))))) \
                  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION"
             ),
             keys: "SELECT TABLE_NAME, INDEX_NAME, CASE WHEN INDEX_NAME = 'PRIMARY' THEN 'p' WHEN NON_UNIQUE = 0 THEN 'u' ELSE 'i' END, \
@@ -191,7 +197,7 @@ impl Dialect for MySql {
         match (patience, self.server.is_mariadb()) {
             (Patience::Instant, true) => "SET SESSION lock_wait_timeout = 0",
             (Patience::Instant, false) => "SET SESSION lock_wait_timeout = 1",
-            (Patience::Seconds, _) => "SET SESSION lock_wait_timeout = 5",
+            (Patience::Seconds | Patience::Minutes, _) => "SET SESSION lock_wait_timeout = 5",
         }
     }
     fn session_id(&self) -> Option<&'static str> {
@@ -267,11 +273,11 @@ impl Dialect for MySql {
             }
             Change::SetNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(live(name)?, false)))
+                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(table, live(name)?, false)))
             }
             Change::DropNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(live(name)?, true)))
+                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(table, live(name)?, true)))
             }
             Change::SetDefault(name, value) => {
                 self.cheapest(&table.name, &format!("ALTER COLUMN {} SET DEFAULT {value}", self.quote(name)))

@@ -187,8 +187,9 @@ impl Dialect for Postgres {
     fn lock_wait(&self, patience: Patience) -> &'static str {
         match patience {
             Patience::Instant => "SET lock_timeout = '50ms'",
+            Patience::Seconds => "SET lock_timeout = '5s'",
             // Concurrent builds wait for old transactions while they block nobody.
-            Patience::Seconds => "SET lock_timeout = '600s'",
+            Patience::Minutes => "SET lock_timeout = '600s'",
         }
     }
     fn session_id(&self) -> Option<&'static str> {
@@ -296,7 +297,7 @@ impl Dialect for Postgres {
     }
 
     fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script {
-        let mut script = Script { outside_transaction: true, patience: Patience::Seconds, ..Script::default() };
+        let mut script = Script { outside_transaction: true, patience: Patience::Minutes, ..Script::default() };
         if leftover {
             script.run(format!(
                 "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
@@ -322,7 +323,7 @@ impl Dialect for Postgres {
                 self.quote(name)
             ))],
             outside_transaction: true,
-            patience: Patience::Seconds,
+            patience: Patience::Minutes,
             ..Script::default()
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Dialect;
+use super::lex::identifiers;
 use super::sqlite_table::{CreateTable, EditError};
 use super::statement::Change;
 
@@ -274,7 +275,7 @@ pub type TableRow = Vec<Option<String>>;
 
 impl Schema {
     /// Builds the schema from the rows of the [`Inspection`] queries.
-    pub fn from_rows(rows: InspectionRows) -> Self {
+    pub fn from_rows(rows: InspectionRows, dialect: &dyn Dialect) -> Self {
         let mut schema = Self::default();
         let text = |row: &TableRow, position: usize| row.get(position).cloned().flatten().unwrap_or_default();
         let flag = |row: &TableRow, position: usize| text(row, position) == "1";
@@ -363,7 +364,7 @@ impl Schema {
         for row in rows.checks {
             if let Some(table) = schema.tables.get_mut(&text(&row, 0)) {
                 let expression = text(&row, 2);
-                let columns = super::expression::words(&expression)
+                let columns = identifiers(&expression, dialect.kind().flavor())
                     .into_iter()
                     .filter(|word| table.columns.iter().any(|column| &column.name == word))
                     .collect();

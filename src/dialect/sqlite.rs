@@ -198,7 +198,7 @@ impl Dialect for Sqlite {
     fn lock_wait(&self, patience: Patience) -> &'static str {
         match patience {
             Patience::Instant => "PRAGMA busy_timeout = 250",
-            Patience::Seconds => "PRAGMA busy_timeout = 5000",
+            Patience::Seconds | Patience::Minutes => "PRAGMA busy_timeout = 5000",
         }
     }
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {

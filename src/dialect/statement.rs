@@ -98,9 +98,3 @@ impl Refusal {
         self
     }
 }
-
-impl From<super::expression::ExpressionError> for Refusal {
-    fn from(error: super::expression::ExpressionError) -> Self {
-        Self { reason: error.message, word: error.word }
-    }
-}

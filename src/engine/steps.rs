@@ -10,7 +10,7 @@ use crate::db::{Class, Connection, DbError, failpoint};
 use crate::dialect::{Patience, Script, Statement};
 use crate::plan::{PlannedStep, StepFact, check_release, schema_steps};
 use crate::step::{Context, Phase};
-use crate::store::{self, StepStart, StoreError};
+use crate::store::{self, Lease, StepStart, StoreError};
 
 /// Why a script did not run.
 enum Failure {
@@ -22,12 +22,18 @@ enum Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        Self::Engine(error.into())
+        StoreError::from(error).into()
     }
 }
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::Engine(error.into())
+        match error {
+            // A lock on our own rows is as good a reason to try again as one on the user's.
+            StoreError::Db(error) if matches!(error.class(), Class::LockTimeout | Class::Conflict) => {
+                Self::Statement(error, 0)
+            }
+            other => Self::Engine(other.into()),
+        }
     }
 }
 
@@ -90,7 +96,7 @@ impl Session<'_> {
                 .operation()
                 .script(&context)
                 .map_err(|refusal| EngineError::Project(Diagnostics(vec![step.diagnostic(&refusal)])))?;
-            let (error, ran) = match self.attempt(&start, &script).await {
+            let (error, ran) = match self.attempt(&start, &script, deadline).await {
                 Ok(()) => break Some(since.elapsed()),
                 Err(Failure::Engine(error)) => return Err(error),
                 Err(Failure::Check(message)) => {
@@ -99,15 +105,13 @@ impl Session<'_> {
                 }
                 Err(Failure::Statement(error, ran)) => (error, ran),
             };
-            let again = matches!(error.class(), Class::LockTimeout | Class::Conflict);
-            if again && Instant::now() < deadline {
+            if may_try_again(&error, deadline) {
                 tries += 1;
                 if tries == 2 {
                     self.tell(Event::Waiting { what: summary.clone(), reason: error.to_string() });
                 }
                 self.refuse_interrupted()?;
-                // Nothing is held between tries; the jitter keeps two tools from meeting again and again.
-                tokio::time::sleep(Duration::from_millis(fastrand::u64(60..140))).await;
+                pause().await;
                 continue;
             }
             if ran == 0 && error.class() != Class::Disconnected {
@@ -125,83 +129,79 @@ impl Session<'_> {
         self.records.steps.iter().any(|record| record.id == id && record.failure.is_none())
     }
 
-    async fn attempt(&mut self, start: &StepStart, script: &Script) -> Result<(), Failure> {
+    async fn attempt(&mut self, start: &StepStart, script: &Script, deadline: Instant) -> Result<(), Failure> {
         let dialect = self.connection.shared_dialect();
-        self.connection.set_patience(script.patience).await?;
-        let done = if dialect.transactional_ddl() && !script.outside_transaction {
-            for pragma in dialect.foreign_keys(false).iter().filter(|_| script.without_foreign_keys) {
-                self.connection.run(pragma).await?;
-            }
-            let done = self.attempt_in_transaction(start, script).await;
-            for pragma in dialect.foreign_keys(true).iter().filter(|_| script.without_foreign_keys) {
-                self.connection.run(pragma).await?;
-            }
-            done
-        } else {
-            self.attempt_between_records(start, script).await
-        };
-        self.connection.set_patience(Patience::Seconds).await?;
+        if !dialect.transactional_ddl() || script.outside_transaction {
+            return self.attempt_between_records(start, script, deadline).await;
+        }
+        for pragma in dialect.foreign_keys(false).iter().filter(|_| script.without_foreign_keys) {
+            self.connection.run(pragma).await?;
+        }
+        let done = self.attempt_in_transaction(start, script).await;
+        for pragma in dialect.foreign_keys(true).iter().filter(|_| script.without_foreign_keys) {
+            self.connection.run(pragma).await?;
+        }
         done
     }
 
     async fn attempt_in_transaction(&mut self, start: &StepStart, script: &Script) -> Result<(), Failure> {
         let since = Instant::now();
         let (connection, lease) = self.connection_and_lease();
-        // A lock that BEGIN did not get counts as the first statement's.
-        connection.begin().await.map_err(|error| Failure::Statement(error, 0))?;
-        let work = async |connection: &mut Connection| -> Result<(), Failure> {
-            lease.fence(connection).await?;
-            store::start_step(connection, start).await?;
-            failpoint::pass("step.begin");
-            run_statements(connection, script).await?;
-            failpoint::pass("step.ran");
-            store::finish_step(connection, &start.id).await?;
-            let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-            store::append(connection, lease, &start.id, "done", None, Some(took)).await?;
-            connection.commit().await?;
-            Ok(())
-        };
-        match work(connection).await {
-            Ok(()) => {
-                failpoint::pass("step.committed");
+        let done = connection
+            .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
+                lease.fence(connection).await?;
+                store::start_step(connection, start).await?;
+                failpoint::pass("step.begin");
+                // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
+                connection.set_patience(script.patience).await?;
+                run_statements(connection, script, None).await?;
+                connection.set_patience(Patience::Seconds).await?;
+                failpoint::pass("step.ran");
+                finish(connection, lease, start, since).await?;
+                failpoint::pass("step.finished");
                 Ok(())
-            }
-            Err(failure) => {
-                connection.rollback().await;
-                Err(match failure {
-                    // Rolled back: nothing ran.
-                    Failure::Statement(error, _) => Failure::Statement(error, 0),
-                    other => other,
-                })
-            }
+            })
+            .await;
+        match done {
+            Ok(()) => failpoint::pass("step.committed"),
+            Err(_) => self.connection.set_patience(Patience::Seconds).await?,
         }
+        // Rolled back: nothing ran.
+        done.map_err(|failure| match failure {
+            Failure::Statement(error, _) => Failure::Statement(error, 0),
+            other => other,
+        })
     }
 
-    async fn attempt_between_records(&mut self, start: &StepStart, script: &Script) -> Result<(), Failure> {
+    async fn attempt_between_records(
+        &mut self,
+        start: &StepStart,
+        script: &Script,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
         let since = Instant::now();
-        {
-            let (connection, lease) = self.connection_and_lease();
-            connection
-                .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
-                    lease.fence(connection).await?;
-                    Ok(store::start_step(connection, start).await?)
-                })
-                .await?;
-        }
+        let (connection, lease) = self.connection_and_lease();
+        connection
+            .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
+                lease.fence(connection).await?;
+                Ok(store::start_step(connection, start).await?)
+            })
+            .await?;
         let fact = StepFact { checksum: start.checksum.clone(), body: start.body.clone(), finished: false };
         self.facts.steps.insert(start.id.clone(), fact);
         failpoint::pass("step.begin");
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
-        run_statements(connection, script).await?;
+        // A script that is patient may leave half of its work behind when it fails: it is rendered again for what is
+        // there then. The statements of the others can each be tried again by themselves.
+        let again_until = (script.patience == Patience::Instant).then_some(deadline);
+        connection.set_patience(script.patience).await?;
+        let done = run_statements(connection, script, again_until).await;
+        connection.set_patience(Patience::Seconds).await?;
+        done?;
         failpoint::pass("step.ran");
-        let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
         connection
-            .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
-                lease.fence(connection).await?;
-                store::finish_step(connection, &start.id).await?;
-                Ok(store::append(connection, lease, &start.id, "done", None, Some(took)).await?)
-            })
+            .transaction(async |connection: &mut Connection| finish(connection, lease, start, since).await)
             .await?;
         failpoint::pass("step.committed");
         Ok(())
@@ -237,15 +237,37 @@ impl Session<'_> {
     }
 }
 
-async fn run_statements(connection: &mut Connection, script: &Script) -> Result<(), Failure> {
+/// Records that a step is done.
+async fn finish(connection: &mut Connection, lease: &Lease, start: &StepStart, since: Instant) -> Result<(), Failure> {
+    lease.fence(connection).await?;
+    store::finish_step(connection, &start.id).await?;
+    let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
+    Ok(store::append(connection, lease, &start.id, "done", None, Some(took)).await?)
+}
+
+fn may_try_again(error: &DbError, deadline: Instant) -> bool {
+    matches!(error.class(), Class::LockTimeout | Class::Conflict) && Instant::now() < deadline
+}
+
+/// Between two tries nothing is held; the jitter keeps two tools from meeting again and again.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(60..140))).await;
+}
+
+/// Runs a script; a statement that did not get its lock is tried again until the time given.
+async fn run_statements(
+    connection: &mut Connection,
+    script: &Script,
+    again_until: Option<Instant>,
+) -> Result<(), Failure> {
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
-            Statement::Run(sql) => connection.run(sql).await.map_err(failed)?,
+            Statement::Run(sql) => run_statement(connection, sql, again_until).await.map_err(failed)?,
             Statement::FirstAccepted(choices) => {
                 let mut last = Ok(());
                 for choice in choices {
-                    last = connection.run(choice).await;
+                    last = run_statement(connection, choice, again_until).await;
                     match &last {
                         Err(error) if error.class() == Class::AlgorithmRefused => {}
                         _ => break,
@@ -260,8 +282,18 @@ async fn run_statements(connection: &mut Connection, script: &Script) -> Result<
                 }
             }
         }
+        failpoint::pass("step.statement");
     }
     Ok(())
+}
+
+async fn run_statement(connection: &mut Connection, sql: &str, again_until: Option<Instant>) -> Result<(), DbError> {
+    loop {
+        match connection.run(sql).await {
+            Err(error) if again_until.is_some_and(|deadline| may_try_again(&error, deadline)) => pause().await,
+            done => return done,
+        }
+    }
 }
 
 fn place(step: &PlannedStep<'_>) -> Diagnostic {

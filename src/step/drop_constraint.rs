@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script, lex};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,7 +29,7 @@ impl DropConstraint {
 
 /// SQLite keeps the names of constraints in the text alone.
 fn names_constraint(sql: &str, name: &str) -> bool {
-    let words = crate::dialect::expression::words(sql);
+    let words = lex::identifiers(sql, lex::Flavor::Sqlite);
     words.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("constraint") && pair[1].eq_ignore_ascii_case(name))
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
+use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Table};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,7 +30,16 @@ impl Operation for SetNotNull {
         context.alter(&self.table, &self.change())
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
-        Some(context.column(&self.table, &self.column).is_ok_and(|column| !column.nullable))
+        // PostgreSQL's way there uses a CHECK of ours; the step is not over while that one is still there.
+        let leftover = |table: &Table| {
+            let ours = |name: &String| name.starts_with(PREFIX);
+            table
+                .checks
+                .iter()
+                .any(|check| check.columns.contains(&self.column) && check.name.as_ref().is_some_and(ours))
+        };
+        let table = context.schema.table(&self.table)?;
+        Some(table.column(&self.column).is_some_and(|column| !column.nullable) && !leftover(table))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         simulate(schema, dialect, &self.table, &self.change());
