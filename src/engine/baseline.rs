@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
@@ -25,8 +25,7 @@ pub async fn adopt_baseline(
         return Err(EngineError::Usage(format!("the baseline has no version `{at}`; it has {}", labels.join(", "))));
     };
     let version = wanted.version;
-    let access = Access::Write { command: "baseline", create: false };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.adopt(version).await;
     session.close(outcome).await
 }
@@ -48,6 +47,7 @@ impl Session<'_> {
         if !differences.is_empty() {
             return Err(EngineError::BaselineDiffers(differences));
         }
+        self.acquire("baseline").await?;
         let (connection, lease) = self.connection_and_lease();
         store::adopt_baseline(connection, lease, &all, version).await?;
         self.note("baseline", "adopted", Some(missing.join(", ")), None).await?;

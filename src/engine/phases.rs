@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::backfill::MigrateEnd;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Event, Observer};
 use crate::catalog::{Project, Release};
 use crate::db::{Target, failpoint};
@@ -49,8 +49,7 @@ pub async fn run_phase(
     options: &PhaseOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome, EngineError> {
-    let access = Access::Write { command: phase.word(), create: false };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.phase(phase, options).await;
     session.close(outcome).await
 }
@@ -66,8 +65,7 @@ pub async fn upgrade(
         Some(name) => project.release(name).map(|(index, _)| index).ok_or_else(|| unknown_release(project, name))?,
         None => project.releases.len().saturating_sub(1),
     };
-    let access = Access::Write { command: "upgrade", create: true };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, true, observer).await?;
     let outcome = session.upgrade(last).await;
     session.close(outcome).await
 }
@@ -80,21 +78,21 @@ pub(super) fn unknown_release(project: &Project, name: &str) -> EngineError {
     EngineError::Usage(format!("there is no release `{name}` in the train ({}){advice}", train.join(", ")))
 }
 
-impl Session<'_> {
+impl<'p> Session<'p> {
     async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
         if let Some(name) = &options.release
             && self.project.release(name).is_none()
         {
             return Err(unknown_release(self.project, name));
         }
-        self.pass_shared_gates().await?;
-        let standing = self.standing();
-        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else {
-            return Ok(self.outcome(Vec::new(), false, None));
-        };
-        if !admit(&standing, index, phase)? {
+        // Once to see that there is something to do and that it may be done, and once more under the lease.
+        if self.admitted(phase, options).await?.is_none() {
             return Ok(self.outcome(Vec::new(), false, None));
         }
+        self.acquire(phase.word()).await?;
+        let Some(release) = self.admitted(phase, options).await? else {
+            return Ok(self.outcome(Vec::new(), false, None));
+        };
         let (limited, caution) = match phase {
             Phase::Expand => (self.expand(release).await?, None),
             Phase::Migrate => (self.migrate(release, options.max_rows).await?, None),
@@ -107,6 +105,14 @@ impl Session<'_> {
         let limited = limited == MigrateEnd::Limit;
         let done = if limited { Vec::new() } else { vec![format!("{}/{phase}", release.name)] };
         Ok(self.outcome(done, limited, caution))
+    }
+
+    /// The release whose phase may run now; `None` where there is nothing to do.
+    async fn admitted(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Option<&'p Release>, EngineError> {
+        self.pass_shared_gates().await?;
+        let standing = self.standing();
+        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
+        Ok(admit(&standing, index, phase)?.then_some(release))
     }
 
     fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
@@ -123,21 +129,17 @@ impl Session<'_> {
     }
 
     async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
+        self.may_upgrade().await?;
         let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
+        let pending =
+            (0..=last).any(|index| Phase::ALL.into_iter().any(|phase| admit(&standing, index, phase) != Ok(false)));
+        if standing.baseline_pending.is_empty() && !pending {
+            return Ok(self.outcome(Vec::new(), false, None));
         }
-        self.refuse_drift()?;
+        self.acquire("upgrade").await?;
+        self.may_upgrade().await?;
         let mut done = Vec::new();
-        if !standing.baseline_pending.is_empty() {
-            // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it.
-            if self.facts.baseline.is_empty() && !self.connection.inspect().await?.tables.is_empty() {
-                // A baseline that died in its first file, on a database without transactional DDL, left its tables: our
-                // note that it began tells it from a stranger's.
-                if !self.baseline_began().await? {
-                    baseline_gate(&standing, true)?;
-                }
-            }
+        if !self.standing().baseline_pending.is_empty() {
             done.extend(self.apply_baseline().await?);
         }
         self.refuse_missing_triggers().await?;
@@ -159,7 +161,26 @@ impl Session<'_> {
         Ok(self.outcome(done, false, None))
     }
 
+    /// An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it.
+    async fn may_upgrade(&mut self) -> Result<(), EngineError> {
+        let standing = self.standing();
+        if !standing.unknown.is_empty() {
+            baseline_gate(&standing, false)?;
+        }
+        self.refuse_drift()?;
+        let never = !standing.baseline_pending.is_empty() && self.facts.baseline.is_empty();
+        if never && !self.connection.inspect().await?.tables.is_empty() && !self.baseline_began().await? {
+            baseline_gate(&standing, true)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a baseline of ours was begun: on a database without transactional DDL, one that died in its first file has
+    /// left tables and no history, and our note tells them from a stranger's.
     async fn baseline_began(&mut self) -> Result<bool, EngineError> {
+        if !store::is_installed(&mut self.connection).await? {
+            return Ok(false);
+        }
         let events = store::recent(&mut self.connection, 1_000).await?;
         Ok(events.iter().any(|event| event.subject == BASELINE_BEGAN))
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::phases::unknown_release;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::{Diagnostics, Project};
 use crate::db::Target;
@@ -187,7 +187,7 @@ pub struct PlanStep {
 
 /// Reads where everything stands.
 pub async fn status(project: &Project, target: &Target, observer: &dyn Observer) -> Result<Status, EngineError> {
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.status().await).await
 }
 
@@ -202,7 +202,7 @@ pub async fn check(
         Some(name) => Some(project.release(name).ok_or_else(|| unknown_release(project, name))?.0),
         None => None,
     };
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.check(index)).await
 }
 
@@ -213,7 +213,7 @@ pub async fn plan(
     phase: Option<Phase>,
     observer: &dyn Observer,
 ) -> Result<PhasePlan, EngineError> {
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.plan(phase).await).await
 }
 

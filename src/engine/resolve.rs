@@ -1,6 +1,6 @@
 //! Takes a person's word on what the database cannot tell.
 
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
@@ -25,8 +25,7 @@ pub async fn resolve(
     answer: Answer,
     observer: &dyn Observer,
 ) -> Result<Vec<String>, EngineError> {
-    let access = Access::Write { command: "resolve", create: false };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.resolve(subject, answer).await;
     session.close(outcome).await
 }
@@ -55,6 +54,7 @@ impl Session<'_> {
             };
             return Err(EngineError::Usage(format!("the step `{id}` does not wait for an answer; {known}")));
         }
+        self.acquire("resolve").await?;
         let (connection, lease) = self.connection_and_lease();
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
@@ -89,36 +89,45 @@ impl Session<'_> {
 
     async fn accept(&mut self, file: &str) -> Result<Vec<String>, EngineError> {
         let kind = self.connection.dialect().kind();
-        let project = self.project;
+        let mut steps = Vec::new();
+        let mut backfills = Vec::new();
+        for release in &self.project.releases {
+            for step in release.expand.iter().chain(&release.contract).filter(|step| step.origin.source.path == file) {
+                if self.facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind)) {
+                    steps.push(step);
+                }
+            }
+            for backfill in release.backfills.iter().filter(|backfill| backfill.origin.source.path == file) {
+                if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.checksum != backfill.checksum(kind)) {
+                    backfills.push(backfill);
+                }
+            }
+        }
+        if steps.is_empty() && backfills.is_empty() {
+            return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
+        }
+        self.acquire("resolve").await?;
         let mut accepted = Vec::new();
-        for release in &project.releases {
-            for step in release.expand.iter().chain(&release.contract) {
-                let differs = self.facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind));
-                if differs && step.origin.source.path == file {
-                    let (connection, lease) = self.connection_and_lease();
-                    lease.fence(connection).await?;
+        let (connection, lease) = self.connection_and_lease();
+        connection
+            .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
+                lease.fence(connection).await?;
+                for step in steps {
                     store::accept_step(connection, &step.id, &step.checksum(kind), step.body(kind)).await?;
                     accepted.push(step.id.clone());
                 }
-            }
-            for backfill in &release.backfills {
-                let fact = self.facts.backfills.get(&backfill.id);
-                let differs = fact.is_some_and(|fact| fact.checksum != backfill.checksum(kind));
-                if differs && backfill.origin.source.path == file {
-                    let (connection, lease) = self.connection_and_lease();
-                    lease.fence(connection).await?;
+                for backfill in backfills {
                     store::accept_backfill(connection, &backfill.id, &backfill.checksum(kind), backfill.body(kind))
                         .await?;
                     accepted.push(backfill.id.clone());
                 }
-            }
-        }
-        if accepted.is_empty() {
-            return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
-        }
-        for id in &accepted {
-            self.note(id, "resolved", Some("the new text was accepted".to_owned()), None).await?;
-        }
+                for id in &accepted {
+                    let detail = Some("the new text was accepted".to_owned());
+                    store::append(connection, lease, id, "resolved", detail, None).await?;
+                }
+                Ok(())
+            })
+            .await?;
         Ok(accepted)
     }
 }

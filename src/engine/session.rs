@@ -11,20 +11,6 @@ use crate::plan::{
 use crate::step::Phase;
 use crate::store::{self, BaselineEntry, Lease, Records};
 
-/// What a session may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access<'c> {
-    /// Read: no lease, no table of ours is made.
-    Read,
-    /// Write, under the lease; `create` makes a SQLite file that is not there.
-    Write {
-        /// The command, for whoever meets the lease.
-        command: &'c str,
-        /// Whether to create.
-        create: bool,
-    },
-}
-
 /// A session.
 pub(super) struct Session<'p> {
     pub(super) project: &'p Project,
@@ -36,26 +22,29 @@ pub(super) struct Session<'p> {
 }
 
 impl<'p> Session<'p> {
+    /// Connects and reads; `create` makes a SQLite file that is not there. Nothing else is written before
+    /// [`acquire`](Self::acquire), so that a refusal leaves a database as it was, even without our tables.
     pub(super) async fn open(
         project: &'p Project,
         target: &Target,
-        access: Access<'_>,
+        create: bool,
         observer: &'p dyn Observer,
     ) -> Result<Self, EngineError> {
-        let create = matches!(access, Access::Write { create: true, .. });
-        let mut connection = Connection::open(target, create).await?;
-        let mut lease = None;
-        if let Access::Write { command, .. } = access {
-            // Look before writing: a database that a newer program keeps is left alone, lease table and all.
-            store::is_installed(&mut connection).await?;
-            let taken = Lease::take(&mut connection, command).await?;
-            store::install(&mut connection, &taken).await?;
-            lease = Some(taken);
-        }
-        let mut session =
-            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease };
+        let connection = Connection::open(target, create).await?;
+        let (facts, records) = (Facts::default(), Records::default());
+        let mut session = Self { project, connection, observer, facts, records, lease: None };
         session.reload().await?;
         Ok(session)
+    }
+
+    /// Takes the lease for a command, makes our tables where they are not there, and reads the facts again: somebody may
+    /// have been at work since.
+    pub(super) async fn acquire(&mut self, command: &str) -> Result<(), EngineError> {
+        let lease = Lease::take(&mut self.connection, command).await?;
+        let installed = store::install(&mut self.connection, &lease).await;
+        self.lease = Some(lease);
+        installed?;
+        self.reload().await
     }
 
     /// Reads the facts again.
@@ -99,7 +88,7 @@ impl<'p> Session<'p> {
 
     /// The connection and the lease, to use both at once.
     pub(super) fn connection_and_lease(&mut self) -> (&mut Connection, &Lease) {
-        let lease = self.lease.as_ref().expect("a session that writes was opened with a lease");
+        let lease = self.lease.as_ref().expect("acquire comes before every write");
         (&mut self.connection, lease)
     }
 
