@@ -56,8 +56,8 @@ impl Talk {
         }
         let bar = match estimate {
             Some(rows) => ProgressBar::new(rows.max(walked))
-                .with_style(style("{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left")),
-            None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {per_sec}")),
+                .with_style(style("{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec:.0}, {eta} left")),
+            None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {per_sec:.0}")),
         };
         bar.set_message(id.to_owned());
         bar.set_position(walked);

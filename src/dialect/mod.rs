@@ -99,6 +99,18 @@ pub struct Server {
 }
 
 impl Server {
+    /// The product's name and version, for people.
+    pub fn product(&self, kind: Kind) -> String {
+        let name = match kind {
+            Kind::Postgres => "PostgreSQL",
+            Kind::MySql if self.is_mariadb() => "MariaDB",
+            Kind::MySql => "MySQL",
+            Kind::Sqlite => "SQLite",
+        };
+        let number = self.version.split([' ', '-']).next().unwrap_or_default();
+        format!("{name} {number}")
+    }
+
     /// Tells MariaDB from MySQL.
     pub fn is_mariadb(&self) -> bool {
         self.version.to_ascii_lowercase().contains("mariadb")

@@ -331,7 +331,7 @@ impl Session<'_> {
         let current = standing.current().filter(|_| standing.baseline_pending.is_empty());
         Ok(Status {
             database: self.connection.target().to_string(),
-            server: format!("{} {}", dialect.kind(), dialect.server().version),
+            server: dialect.server().product(dialect.kind()),
             current_release: current.map(|release| release.name.clone()),
             next: Next::of(&standing.need(), project),
             baseline: BaselineStatus { applied, pending: standing.baseline_pending.clone() },

@@ -120,7 +120,15 @@ impl BackfillPlan {
 
     /// The write of one batch. Takes the cursor, where there is one, and the span's end.
     pub fn update(&self, after_cursor: bool) -> String {
-        format!("UPDATE {} SET {} WHERE {} AND {}", self.table, self.set, self.span(after_cursor), self.condition)
+        // Inside CASE the condition can use no index of its own: an optimizer that prefers `visibility IS NULL` to the
+        // key's range would look at every row that is left, in every batch (SQLite did).
+        format!(
+            "UPDATE {} SET {} WHERE {} AND CASE WHEN {} THEN 1 ELSE 0 END = 1",
+            self.table,
+            self.set,
+            self.span(after_cursor),
+            self.condition
+        )
     }
 
     fn where_behind(&self, after_cursor: bool) -> String {
