@@ -193,7 +193,9 @@ impl Session<'_> {
         failpoint::pass("step.begin");
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
-        run_statements(connection, script).await?;
+        if let Err(failure) = run_statements(connection, script).await {
+            return Err(undo(connection, script, failure).await);
+        }
         failpoint::pass("step.ran");
         let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
         connection
@@ -262,6 +264,21 @@ async fn run_statements(connection: &mut Connection, script: &Script) -> Result<
         }
     }
     Ok(())
+}
+
+/// Takes back what ran before a statement failed, where the script says how; the statement's own failure is what is told.
+async fn undo(connection: &mut Connection, script: &Script, failure: Failure) -> Failure {
+    let Failure::Statement(error, ran) = failure else { return failure };
+    if script.undo.is_empty() || error.class() == Class::Disconnected {
+        return Failure::Statement(error, ran);
+    }
+    for sql in &script.undo {
+        if let Err(error) = connection.run(sql).await {
+            tracing::warn!(%error, sql, "take a failed step back");
+            return Failure::Statement(error, ran);
+        }
+    }
+    Failure::Statement(error, 0)
 }
 
 fn place(step: &PlannedStep<'_>) -> Diagnostic {
