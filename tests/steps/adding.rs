@@ -78,6 +78,20 @@ on_every_database! {
         assert!(session.execute("SELECT mood FROM books").await.is_err(), "a plan runs nothing");
     }
 
+    async fn two_columns_of_a_new_table_share_an_enum(db: TestDatabase) {
+        Train::new(&db).expand("
+  - create_table:
+      name: days
+      columns:
+        - { name: id, type: integer, nullable: false }
+        - { name: dawn, type: { enum: [calm, wild], name: mood_type } }
+        - { name: dusk, type: { enum: [calm, wild], name: mood_type } }
+      primary_key: [id]");
+        let mut session = db.owner().await;
+        session.run("INSERT INTO days VALUES (1, 'calm', 'wild')").await;
+        assert_eq!(session.lines("SELECT dawn, dusk FROM days").await, ["calm|wild"]);
+    }
+
     async fn a_mandatory_column_without_a_default_is_refused(db: TestDatabase) {
         books(&db).await;
         let mut train = Train::new(&db);

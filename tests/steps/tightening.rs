@@ -88,14 +88,15 @@ fn redefining_a_column_keeps_what_else_it_is() {
             .run(
                 "CREATE TABLE odd (id INT NOT NULL PRIMARY KEY, \
                  a VARCHAR(20) CHARACTER SET latin1 COLLATE latin1_bin NULL DEFAULT 'it''s' COMMENT 'what it''s for', \
-                 b DATETIME(3) NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP(3), \
+                 b DATETIME(3) NULL DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3), \
                  c INT NULL DEFAULT (1 + 1) CHECK (c > 0), \
                  d JSON NULL, \
+                 d2 LONGTEXT COLLATE utf8mb4_bin NULL CHECK (json_valid(d2)), \
                  e INT UNSIGNED ZEROFILL NULL, \
                  f VARCHAR(9) INVISIBLE DEFAULT 'x') ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4",
             )
             .await;
-        session.run("INSERT INTO odd (id, a, b, c, d, e) VALUES (1, 'a', NOW(3), 1, '{}', 7)").await;
+        session.run("INSERT INTO odd (id, a, b, c, d, d2, e) VALUES (1, 'a', NOW(3), 1, '{}', '[]', 7)").await;
         let columns = "SELECT column_name, column_type, column_default, character_set_name, collation_name, extra, \
                        column_comment FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'odd'";
         let checks = "SELECT constraint_name, check_clause FROM information_schema.check_constraints \
@@ -103,7 +104,7 @@ fn redefining_a_column_keeps_what_else_it_is() {
         let (columns_before, checks_before) = (session.lines(columns).await, session.lines(checks).await);
         let mut train = Train::new(&db);
         let steps = |word: &str| -> String {
-            ["a", "b", "c", "d", "e", "f"]
+            ["a", "b", "c", "d", "d2", "e", "f"]
                 .map(|column| format!("  - {word}: {{ table: odd, column: {column} }}\n"))
                 .concat()
         };
@@ -113,5 +114,21 @@ fn redefining_a_column_keeps_what_else_it_is() {
         // MariaDB writes a nullable column's missing default as the word NULL, both times.
         assert_eq!(session.lines(columns).await, columns_before);
         assert!(session.execute("UPDATE odd SET c = -1").await.is_err());
+    });
+}
+
+#[test]
+fn a_column_with_a_check_of_its_own_goes() {
+    run(Kind::MySql, "a_column_with_a_check_of_its_own_goes", async |db: TestDatabase| {
+        let mut session = db.owner().await;
+        session
+            .run("CREATE TABLE odd (id INT PRIMARY KEY, a INT CHECK (a > 0), b JSON, c INT, CONSTRAINT ck CHECK (c > 0)) ENGINE=InnoDB")
+            .await;
+        session.run("INSERT INTO odd VALUES (1, 1, '{}', 1)").await;
+        Train::new(&db).contract(
+            "  - drop_column: { table: odd, column: a }\n  - drop_column: { table: odd, column: b }\n  \
+             - drop_column: { table: odd, column: c }",
+        );
+        assert_eq!(session.lines("SELECT * FROM odd").await, ["1"]);
     });
 }
