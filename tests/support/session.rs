@@ -99,8 +99,12 @@ impl Session {
 
     /// Gives the rows of a query, one text each: values between `|`, NULL as `-`.
     pub(crate) async fn lines(&mut self, sql: impl Into<String>) -> Vec<String> {
-        let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-        self.rows(sql).await.into_iter().map(|row| row.into_iter().map(text).collect::<Vec<_>>().join("|")).collect()
+        self.rows(sql).await.into_iter().map(line).collect()
+    }
+
+    /// Gives the same, or what the database said instead.
+    pub(crate) async fn try_lines(&mut self, sql: &str) -> Result<Vec<String>, DbFailure> {
+        Ok(self.try_rows(sql).await?.into_iter().map(line).collect())
     }
 
     /// Gives every row of a query, each value as the database's own text.
@@ -128,6 +132,11 @@ impl Session {
         };
         Ok(rows?)
     }
+}
+
+fn line(row: Vec<Option<String>>) -> String {
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    row.into_iter().map(text).collect::<Vec<_>>().join("|")
 }
 
 fn postgres_texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
