@@ -17,6 +17,10 @@
     reason = "a test fails by panicking, its name is its documentation, and it is not in a hurry"
 )]
 
+mod backfill;
 mod conformance;
+mod crash;
 mod layout;
+mod lease;
+mod steps;
 mod support;

@@ -310,7 +310,12 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
         lines.extend(table.foreign_keys.iter().map(|key| self.foreign_key(key)));
         let mut script = Script::default();
         for column in &table.columns {
-            script.statements.extend(self.before_column(&table.name, column, schema)?);
+            for statement in self.before_column(&table.name, column, schema)? {
+                // Two columns may share a type.
+                if !script.statements.contains(&statement) {
+                    script.statements.push(statement);
+                }
+            }
         }
         script.run(format!(
             "CREATE TABLE {} (\n  {}\n){}",
@@ -319,6 +324,12 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
             self.table_options()
         ));
         Ok(script)
+    }
+
+    /// The named type that is made for a column, with its labels, where the database has named types.
+    fn enum_type(&self, table: &str, column: &ColumnDefinition) -> Option<(String, Vec<String>)> {
+        let _ = (table, column);
+        None
     }
 
     /// What must exist before a column of this definition can (PostgreSQL's enum types).

@@ -16,35 +16,46 @@ pub(super) struct MySql {
 impl MySql {
     /// ALTER TABLE by the cheapest way the server accepts; none of them copies the table or stops writers.
     fn cheapest(&self, table: &str, change: &str) -> Statement {
+        Statement::FirstAccepted(self.ways(table, change))
+    }
+
+    fn ways(&self, table: &str, change: &str) -> Vec<String> {
         let mut ways = vec!["ALGORITHM=INSTANT"];
         if self.server.is_mariadb() {
             ways.push("ALGORITHM=NOCOPY, LOCK=NONE");
         }
         ways.push("ALGORITHM=INPLACE, LOCK=NONE");
-        Statement::FirstAccepted(
-            ways.into_iter().map(|way| format!("ALTER TABLE {} {change}, {way}", self.table(table))).collect(),
-        )
+        ways.into_iter().map(|way| format!("ALTER TABLE {} {change}, {way}", self.table(table))).collect()
     }
 
-    /// A live column's definition, to be repeated in MODIFY with one thing changed.
-    fn redefinition(&self, table: &Table, column: &Column, nullable: bool) -> String {
-        let mut text = format!("{} {}", self.quote(&column.name), column.type_name);
-        if let Some(collation) = &column.collation {
-            text.push_str(&format!(" COLLATE {collation}"));
+    /// Repeats a live column's definition with one thing changed.
+    fn redefine(&self, table: &Table, column: &Column, nullable: bool) -> Statement {
+        let checks: Vec<_> =
+            table.checks.iter().filter(|check| check.of_column.as_ref() == Some(&column.name)).collect();
+        let definition = |type_name: &str, collation: Option<&String>, json: bool| {
+            let mut text = format!("MODIFY COLUMN {} {type_name}", self.quote(&column.name));
+            if let Some(collation) = collation {
+                text.push_str(&format!(" COLLATE {collation}"));
+            }
+            text.push_str(if nullable { " NULL" } else { " NOT NULL" });
+            if let Some(default) = &column.default {
+                text.push_str(&format!(" DEFAULT {default}"));
+            }
+            if !column.extra.is_empty() {
+                text.push_str(&format!(" {}", column.extra));
+            }
+            for check in checks.iter().filter(|check| !(json && is_json(&check.expression))) {
+                text.push_str(&format!(" CHECK ({})", check.expression));
+            }
+            text
+        };
+        let mut ways = Vec::new();
+        // MariaDB shows its JSON as a text with a check, and takes it for another type when it is written like that.
+        if column.base_type == "longtext" && checks.iter().any(|check| is_json(&check.expression)) {
+            ways.extend(self.ways(&table.name, &definition("json", None, true)));
         }
-        text.push_str(if nullable { " NULL" } else { " NOT NULL" });
-        if let Some(default) = &column.default {
-            text.push_str(&format!(" DEFAULT {default}"));
-        }
-        if !column.extra.is_empty() {
-            text.push_str(&format!(" {}", column.extra));
-        }
-        // MariaDB names a column's own CHECK after the column, and MODIFY drops one that is not repeated.
-        let own = table.checks.iter().find(|check| check.name.as_ref() == Some(&column.name));
-        if let Some(check) = own.filter(|_| self.server.is_mariadb()) {
-            text.push_str(&format!(" CHECK ({})", check.expression));
-        }
-        text
+        ways.extend(self.ways(&table.name, &definition(&column.type_name, column.collation.as_ref(), false)));
+        Statement::FirstAccepted(ways)
     }
 
     fn trigger(&self, name: &str, head: &str, body: &str) -> Vec<Statement> {
@@ -107,6 +118,11 @@ impl MySql {
     }
 }
 
+/// Whether a check is the one that MariaDB's JSON type consists of.
+fn is_json(check: &str) -> bool {
+    check.starts_with("json_valid(")
+}
+
 /// `MESSAGE_TEXT` holds 128 characters; a longer one is an error of its own.
 fn cut(message: &str) -> String {
     message.chars().take(128).collect()
@@ -144,7 +160,8 @@ impl Dialect for MySql {
             "IF(EXTRA LIKE '%DEFAULT_GENERATED%', CONCAT('(', COLUMN_DEFAULT, ')'), QUOTE(COLUMN_DEFAULT))"
         };
         let checks = if maria {
-            "SELECT TABLE_NAME, CONSTRAINT_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
+            "SELECT TABLE_NAME, IF(LEVEL = 'Column', NULL, CONSTRAINT_NAME), CHECK_CLAUSE, \
+             IF(LEVEL = 'Column', CONSTRAINT_NAME, NULL) FROM information_schema.CHECK_CONSTRAINTS \
              WHERE CONSTRAINT_SCHEMA = DATABASE() ORDER BY 1, 2"
         } else {
             "SELECT t.TABLE_NAME, c.CONSTRAINT_NAME, c.CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS c \
@@ -273,11 +290,11 @@ impl Dialect for MySql {
             }
             Change::SetNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(table, live(name)?, false)))
+                self.redefine(table, live(name)?, false)
             }
             Change::DropNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.cheapest(&table.name, &format!("MODIFY COLUMN {}", self.redefinition(table, live(name)?, true)))
+                self.redefine(table, live(name)?, true)
             }
             Change::SetDefault(name, value) => {
                 self.cheapest(&table.name, &format!("ALTER COLUMN {} SET DEFAULT {value}", self.quote(name)))
@@ -287,6 +304,7 @@ impl Dialect for MySql {
             }
             Change::AddForeignKey(key) => {
                 // Only without the check of existing rows can the key be added in place; `validate` looks at them.
+                script.undo.push("SET SESSION foreign_key_checks = 1".to_owned());
                 script.run("SET SESSION foreign_key_checks = 0");
                 script.statements.push(self.cheapest(&table.name, &format!("ADD {}", self.foreign_key(key))));
                 script.run("SET SESSION foreign_key_checks = 1");

@@ -242,16 +242,20 @@ impl Dialect for Postgres {
         }
     }
 
+    fn enum_type(&self, table: &str, column: &ColumnDefinition) -> Option<(String, Vec<String>)> {
+        let ColumnType::Enum { values, name } = &column.column_type else { return None };
+        Some((Self::enum_name(table, column, name.as_ref()), values.clone()))
+    }
+
     fn before_column(
         &self,
         table: &str,
         column: &ColumnDefinition,
         schema: &Schema,
     ) -> Result<Vec<Statement>, Refusal> {
-        let ColumnType::Enum { values, name } = &column.column_type else { return Ok(Vec::new()) };
-        let name = Self::enum_name(table, column, name.as_ref());
+        let Some((name, values)) = self.enum_type(table, column) else { return Ok(Vec::new()) };
         match schema.enums.get(&name) {
-            Some(labels) if labels == values => Ok(Vec::new()),
+            Some(labels) if *labels == values => Ok(Vec::new()),
             Some(labels) => Err(Refusal::new(format!(
                 "the enum type `{name}` exists with other values ({}); give this one another name",
                 labels.join(", ")
@@ -279,6 +283,8 @@ impl Dialect for Postgres {
                 // is validated under a lock that lets writers through. The statements must not share a transaction.
                 let check = self.quote(&object_name(&format!("{PREFIX}{name}_not_null")));
                 let mut script = Script { outside_transaction: true, ..Script::default() };
+                // Not validated, it already refuses the writes of a table that is to go on taking NULL.
+                script.undo.push(alter(format!("DROP CONSTRAINT IF EXISTS {check}")));
                 script.run(alter(format!(
                     "DROP CONSTRAINT IF EXISTS {check}, ADD CONSTRAINT {check} CHECK ({} IS NOT NULL) NOT VALID",
                     self.quote(name)

@@ -232,6 +232,8 @@ pub struct Check {
     pub expression: String,
     /// The columns it names; empty where the database does not tell.
     pub columns: Vec<String>,
+    /// The column it is written on, where it is a part of that column's definition (MariaDB).
+    pub of_column: Option<String>,
 }
 
 /// A trigger.
@@ -260,7 +262,8 @@ pub struct Inspection {
     pub keys: String,
     /// table, name or NULL, column, referenced table, referenced column; a key's id last. By table, id and position.
     pub foreign_keys: String,
-    /// table, name or NULL, expression. `None`: read from the CREATE TABLE text.
+    /// table, name or NULL, expression; on MariaDB the column it is written on, which has no name of its own. `None`:
+    /// read from the CREATE TABLE text.
     pub checks: Option<String>,
     /// table, name, definition, enabled.
     pub triggers: String,
@@ -291,7 +294,12 @@ impl Schema {
                 table.checks = parsed
                     .checks()
                     .into_iter()
-                    .map(|check| Check { name: check.name, expression: check.expression, columns: check.columns })
+                    .map(|check| Check {
+                        name: check.name,
+                        expression: check.expression,
+                        columns: check.columns,
+                        of_column: None,
+                    })
                     .collect();
             }
             schema.tables.insert(name, table);
@@ -368,7 +376,12 @@ impl Schema {
                     .into_iter()
                     .filter(|word| table.columns.iter().any(|column| &column.name == word))
                     .collect();
-                table.checks.push(Check { name: row.get(1).cloned().flatten(), expression, columns });
+                table.checks.push(Check {
+                    name: row.get(1).cloned().flatten(),
+                    expression,
+                    columns,
+                    of_column: row.get(3).cloned().flatten(),
+                });
             }
         }
         for row in rows.triggers {

@@ -35,7 +35,13 @@ impl Sqlite {
         let scratch = format!("{}rebuild_{}", super::PREFIX, table.name);
         definition.rename(&scratch);
         let (old, new) = (self.table(&table.name), self.quote(&scratch));
-        let columns = self.columns(&copied);
+        let mut columns = self.columns(&copied);
+        // Rows are also known by the number that no column names.
+        if !definition.without_rowid()
+            && let Some(rowid) = rowid(table)
+        {
+            columns = format!("{rowid}, {columns}");
+        }
         let mut script = Script { without_foreign_keys: true, ..Script::default() };
         script.run(definition.to_sql());
         script.run(format!("INSERT INTO {new} ({columns}) SELECT {columns} FROM {old}"));
@@ -75,11 +81,7 @@ impl Sqlite {
                 table.primary_key.iter().map(|key| format!("{name}.{0} IS NEW.{0}", self.quote(key))).collect();
             return tests.join(" AND ");
         }
-        // A column of the user's may bear one of the rowid's three names.
-        let rowid = ["rowid", "_rowid_", "oid"]
-            .into_iter()
-            .find(|word| !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(word)))
-            .unwrap_or("rowid");
+        let rowid = rowid(table).unwrap_or("rowid");
         format!("{name}.{rowid} = NEW.{rowid}")
     }
 
@@ -134,6 +136,13 @@ impl Sqlite {
             )),
         ]
     }
+}
+
+/// The name by which a row's number can be had: a column of the user's may bear one or all of its three names.
+fn rowid(table: &Table) -> Option<&'static str> {
+    ["rowid", "_rowid_", "oid"]
+        .into_iter()
+        .find(|word| !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(word)))
 }
 
 impl Dialect for Sqlite {

@@ -244,9 +244,16 @@ impl CreateTable {
                 if clause.kind == Kind::PrimaryKey {
                     return Err(refuse("it is part of the primary key"));
                 }
-                // A generated column may go; what it is computed from may not.
+                // A generated column may go, and one that refers to its own table; what they are made from may not.
+                let goes_along = match clause.kind {
+                    Kind::Generated => index == target,
+                    Kind::ForeignKey => {
+                        self.referring(item, &clause).iter().all(|name| name.eq_ignore_ascii_case(column))
+                    }
+                    _ => false,
+                };
                 if let Some(other) = others.first()
-                    && !(index == target && clause.kind == Kind::Generated)
+                    && !goes_along
                 {
                     let text = one_line(&item.text[clause.range()]);
                     return Err(refuse(&format!("`{text}` ties it to `{other}`")));
@@ -369,6 +376,13 @@ impl CreateTable {
             _ => {}
         }
         named
+    }
+
+    /// The columns of this table that a foreign key is on.
+    fn referring(&self, item: &Item, clause: &Clause<'_>) -> Vec<String> {
+        let references = clause.tokens.iter().position(|token| token.is_word("REFERENCES"));
+        let local = &clause.tokens[..references.unwrap_or(clause.tokens.len())];
+        item.column().into_iter().chain(list(group(local))).collect()
     }
 
     fn remove(&mut self, index: usize) {
@@ -976,6 +990,10 @@ mod tests {
             |table| table.drop_column("b").unwrap(),
             "CREATE TABLE t (a, UNIQUE ('a'))",
         );
+        for own in ["b REFERENCES t(a)", "b, FOREIGN KEY (b) REFERENCES t (a)"] {
+            let sql = format!("CREATE TABLE t (a, {own})");
+            assert_edit(&sql, |table| table.drop_column("b").unwrap(), "CREATE TABLE t (a)");
+        }
         assert_edit("CREATE TABLE t (a, b AS (a))", |table| table.drop_column("b").unwrap(), "CREATE TABLE t (a)");
     }
 

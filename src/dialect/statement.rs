@@ -11,6 +11,8 @@ pub struct Script {
     pub outside_transaction: bool,
     /// How long its statements may wait for a lock.
     pub patience: super::Patience,
+    /// What takes a half-done script back where no transaction does: run when a statement fails, in order.
+    pub undo: Vec<String>,
     /// Foreign keys must be off around the transaction (a SQLite rebuild); a statement of the script checks them.
     pub without_foreign_keys: bool,
 }

@@ -198,7 +198,9 @@ impl Session<'_> {
         connection.set_patience(script.patience).await?;
         let done = run_statements(connection, script, again_until).await;
         connection.set_patience(Patience::Seconds).await?;
-        done?;
+        if let Err(failure) = done {
+            return Err(undo(connection, script, failure).await);
+        }
         failpoint::pass("step.ran");
         connection
             .transaction(async |connection: &mut Connection| finish(connection, lease, start, since).await)
@@ -294,6 +296,21 @@ async fn run_statement(connection: &mut Connection, sql: &str, again_until: Opti
             done => return done,
         }
     }
+}
+
+/// Takes back what ran before a statement failed, where the script says how; the statement's own failure is what is told.
+async fn undo(connection: &mut Connection, script: &Script, failure: Failure) -> Failure {
+    let Failure::Statement(error, ran) = failure else { return failure };
+    if script.undo.is_empty() || error.class() == Class::Disconnected {
+        return Failure::Statement(error, ran);
+    }
+    for sql in &script.undo {
+        if let Err(error) = connection.run(sql).await {
+            tracing::warn!(%error, sql, "take a failed step back");
+            return Failure::Statement(error, ran);
+        }
+    }
+    Failure::Statement(error, 0)
 }
 
 fn place(step: &PlannedStep<'_>) -> Diagnostic {

@@ -39,6 +39,7 @@ impl Operation for AddColumn {
         Some(context.column(&self.table, &self.column.name).is_ok())
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
+        schema.enums.extend(dialect.enum_type(&self.table, &self.column));
         simulate(schema, dialect, &self.table, &self.change());
     }
 }

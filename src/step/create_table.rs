@@ -53,6 +53,7 @@ impl Operation for CreateTable {
             sql,
             ..Table::default()
         };
+        schema.enums.extend(self.0.columns.iter().filter_map(|column| dialect.enum_type(&self.0.name, column)));
         schema.tables.insert(self.0.name.clone(), table);
     }
 }

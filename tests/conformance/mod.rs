@@ -4,11 +4,11 @@
 //! purpose, the test that compares names the difference, with its reason, and fails when it is no longer there.
 
 mod facts;
-mod glance;
+pub(crate) mod glance;
 mod glance_rows;
 mod glance_schema;
 mod glance_triggers;
-mod introspect;
-mod leftovers;
-mod schema;
+pub(crate) mod introspect;
+pub(crate) mod leftovers;
+pub(crate) mod schema;
 mod sqlite_ddl;

@@ -89,6 +89,11 @@ impl Schema {
         self.facts.insert(unique, text);
     }
 
+    /// Gives what is known under a path, `images, column visibility` say.
+    pub(crate) fn fact(&self, path: &str) -> Option<&str> {
+        self.facts.get(path).map(String::as_str)
+    }
+
     /// Reads one of the recorded documents.
     pub(crate) fn from_facts(document: &Value) -> Self {
         let mut schema = Self::default();

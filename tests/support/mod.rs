@@ -14,9 +14,11 @@ mod database;
 mod kind;
 mod project;
 mod session;
+mod train;
 
 pub(crate) use command::{Concertina, Output, Running};
 pub(crate) use database::TestDatabase;
 pub(crate) use kind::{Kind, on_every_database, run};
 pub(crate) use project::Project;
 pub(crate) use session::{DbFailure, Session};
+pub(crate) use train::Train;

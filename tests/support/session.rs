@@ -89,6 +89,24 @@ impl Session {
         Ok(with_connection!(self, connection => statement.execute(connection).await?.rows_affected()))
     }
 
+    /// Runs statements that must succeed.
+    pub(crate) async fn run(&mut self, sql: impl Into<String>) {
+        let sql = sql.into();
+        if let Err(failure) = self.execute(&sql).await {
+            panic!("failed to run `{sql}`: {failure:?}");
+        }
+    }
+
+    /// Gives the rows of a query, one text each: values between `|`, NULL as `-`.
+    pub(crate) async fn lines(&mut self, sql: impl Into<String>) -> Vec<String> {
+        self.rows(sql).await.into_iter().map(line).collect()
+    }
+
+    /// Gives the same, or what the database said instead.
+    pub(crate) async fn try_lines(&mut self, sql: &str) -> Result<Vec<String>, DbFailure> {
+        Ok(self.try_rows(sql).await?.into_iter().map(line).collect())
+    }
+
     /// Gives every row of a query, each value as the database's own text.
     ///
     /// A boolean is `t` or `f` on PostgreSQL and `1` or `0` elsewhere; a blob is hexadecimal on SQLite.
@@ -114,6 +132,11 @@ impl Session {
         };
         Ok(rows?)
     }
+}
+
+fn line(row: Vec<Option<String>>) -> String {
+    let text = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    row.into_iter().map(text).collect::<Vec<_>>().join("|")
 }
 
 fn postgres_texts(row: &PgRow) -> Result<Vec<Option<String>>, sqlx::Error> {
