@@ -109,6 +109,9 @@ enum Ending {
     Sql(Option<Kind>),
 }
 
+/// Our tables keep ids in 190 characters, a step's position and the engine's own words with them.
+const LONGEST: usize = 100;
+
 fn parse_name(file: &str) -> Option<(u32, String, Ending)> {
     let (stem, ending) = match file.rsplit_once('.')? {
         (stem, "yaml" | "yml") => (stem, Ending::Yaml),
@@ -152,6 +155,10 @@ impl Loader {
                 ));
                 continue;
             };
+            if path.len() > LONGEST {
+                self.errors.push(Diagnostic::of_path(path, format!("the path is longer than {LONGEST} bytes")));
+                continue;
+            }
             let change = changes.entry(number).or_default();
             if let Some((_, other)) = change.files.first() {
                 let parts_of_one = change.slug == slug
@@ -356,14 +363,21 @@ impl Loader {
         }
     }
 
+    /// Says what is wrong with an expression on every database that it has a text for; what is wrong on one alone is said
+    /// when it is planned for that one.
     fn check_expression(&mut self, sql: &Sql, origin: &Origin) {
+        let mut first = None;
         for kind in Kind::ALL {
             let Some(text) = sql.on(kind) else { continue };
-            if let Err(error) = expression::check_text(text, kind.flavor()) {
-                let place = error.word.as_deref().map_or_else(|| origin.clone(), |word| origin.narrowed(word));
-                self.errors.push(place.diagnostic(error.message));
-                return;
+            match (expression::check_text(text, kind.flavor()), sql) {
+                (Ok(()), Sql::Same(_)) => return,
+                (Ok(()), Sql::Each(_)) => {}
+                (Err(error), _) => first = first.or(Some(error)),
             }
+        }
+        if let Some(error) = first {
+            let place = error.word.as_deref().map_or_else(|| origin.clone(), |word| origin.narrowed(word));
+            self.errors.push(place.diagnostic(error.message));
         }
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
         EngineError::Refused(_)
         | EngineError::BaselineDiffers(_)
         | EngineError::Store(StoreError::NewerState { .. }) => REFUSED,
-        EngineError::Store(StoreError::Held(_) | StoreError::Lost) => HELD,
+        EngineError::Store(StoreError::Held(_) | StoreError::Lost | StoreError::StillThere) => HELD,
         EngineError::Drift(_) | EngineError::MissingTriggers(_) => DRIFT,
         EngineError::NeedsPerson { .. } => PERSON,
         EngineError::Interrupted => 128 + signal,

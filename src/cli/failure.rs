@@ -72,10 +72,11 @@ impl Failure {
 /// A diagnostic with its source line, the place underlined.
 fn render(diagnostic: &Diagnostic) -> String {
     let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+    let masked = diagnostic.origin.as_ref().map_or_else(String::new, |origin| mask_passwords(&origin.source.text));
     let mut report = match &diagnostic.origin {
         Some(origin) if !origin.source.text.is_empty() => {
             // A span over several lines is cut to its first: that is the line to look at.
-            let text = &origin.source.text;
+            let text = &masked;
             let first = text[origin.span.clone()].find('\n').map_or(origin.span.end, |at| origin.span.start + at);
             let span = origin.span.start..first.max(origin.span.start);
             title.element(
@@ -89,6 +90,25 @@ fn render(diagnostic: &Diagnostic) -> String {
     }
     let renderer = if output::talk_has_colour() { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[report])
+}
+
+/// Stars out what stands between a URL's `user:` and `@host`; every other byte stays where it is.
+fn mask_passwords(text: &str) -> String {
+    let mut masked = text.to_owned();
+    for (at, mark) in text.match_indices("://") {
+        let start = at + mark.len();
+        let rest = &text[start..];
+        let url = &rest[..rest
+            .find(|character: char| character.is_whitespace() || "'\"".contains(character))
+            .unwrap_or(rest.len())];
+        if let (Some(colon), Some(host)) = (url.find(':'), url.rfind('@'))
+            && colon < host
+        {
+            let secret = start + colon + 1..start + host;
+            masked.replace_range(secret.clone(), &"*".repeat(secret.len()));
+        }
+    }
+    masked
 }
 
 fn details(error: &EngineError) -> Vec<String> {
@@ -115,10 +135,11 @@ fn hint(error: &EngineError) -> Option<String> {
         EngineError::Refused(refused) => refused.remedy.clone(),
         EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
         EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
-        EngineError::Step { source, .. } => {
+        EngineError::Step { source, clean, .. } => {
             return Some(database_hint(source).unwrap_or_else(|| {
-                "nothing of the step is in force; correct the file or the database, and run the same command again"
-                    .to_owned()
+                let force =
+                    if *clean { "nothing of the step is in force" } else { "a part of the step may be in force" };
+                format!("{force}; correct the file or the database, and run the same command again")
             }));
         }
         EngineError::StepCheck { .. } => {
@@ -126,10 +147,17 @@ fn hint(error: &EngineError) -> Option<String> {
         }
         EngineError::Project(_) => "nothing was changed".to_owned(),
         EngineError::Store(StoreError::Held(_)) => "wait for it, or look at it with concertina status".to_owned(),
+        EngineError::Store(StoreError::StillThere) => {
+            "wait until it is done, or let the database's administrator end it".to_owned()
+        }
         EngineError::Store(StoreError::Lost) => "run the same command again once the other runner is done".to_owned(),
         EngineError::Drift(drifts) => {
             let changed = drifts.iter().find(|drift| matches!(drift.kind, DriftKind::Changed { .. }));
             match changed {
+                Some(Drift { kind: DriftKind::Changed { applied: None, .. }, .. }) => {
+                    "restore the file as it was when it was applied; a new change belongs in a file of its own"
+                        .to_owned()
+                }
                 Some(drift) => {
                     let file = drift.subject.split(':').next().unwrap_or_default();
                     format!(

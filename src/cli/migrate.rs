@@ -27,17 +27,21 @@ impl Migrate {
 }
 
 #[derive(Serialize)]
-struct Result_<'a> {
+struct Ended<'a> {
     done: &'a [String],
     limited: bool,
     caution: Option<&'a str>,
-    next: Next,
+    next: &'a Next,
 }
 
 /// Prints how a phase command ended.
 pub(super) fn print_outcome(shell: &Shell, outcome: &Outcome) -> Result<(), Failure> {
-    let next = Next::of(&outcome.need, &shell.project);
-    let result = Result_ { done: &outcome.done, limited: outcome.limited, caution: outcome.caution.as_deref(), next };
+    let result = Ended {
+        done: &outcome.done,
+        limited: outcome.limited,
+        caution: outcome.caution.as_deref(),
+        next: &outcome.next,
+    };
     shell.print(&result, |result| {
         let mut text = String::new();
         for done in result.done {
@@ -51,7 +55,7 @@ pub(super) fn print_outcome(shell: &Shell, outcome: &Outcome) -> Result<(), Fail
         if let Some(caution) = result.caution {
             text.push_str(&format!("note: {caution}\n"));
         }
-        text.push_str(&next_line(&result.next));
+        text.push_str(&next_line(result.next));
         text
     })
 }

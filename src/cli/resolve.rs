@@ -7,10 +7,16 @@ use crate::engine::{Answer, resolve};
 
 /// Say what only a person can know: that a step took effect, that it did not, or that a changed file is as good
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false, args = ["applied", "not_applied", "accept"])]
 pub(super) struct Resolve {
     /// The id of a step, or the path of a file
     subject: String,
+    #[command(flatten)]
+    answer: Word,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Word {
     /// The step took effect before the run died
     #[arg(long)]
     applied: bool,
@@ -29,9 +35,9 @@ struct Resolved {
 
 impl Resolve {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let answer = if self.applied {
+        let answer = if self.answer.applied {
             Answer::Applied
-        } else if self.not_applied {
+        } else if self.answer.not_applied {
             Answer::NotApplied
         } else {
             Answer::Accept

@@ -250,7 +250,7 @@ impl Connection {
 
     /// Reads the live schema.
     pub async fn inspect(&mut self) -> Result<Schema, DbError> {
-        let Inspection { namespace, tables, columns, keys, foreign_keys, checks, triggers, enums, dependents } =
+        let Inspection { namespace, tables, columns, keys, foreign_keys, checks, triggers, enums, views, dependents } =
             self.dialect.inspection();
         let rows = InspectionRows {
             namespace: self.texts(Some(namespace)).await?,
@@ -261,6 +261,7 @@ impl Connection {
             checks: self.texts(checks).await?,
             triggers: self.texts(Some(triggers)).await?,
             enums: self.texts(enums).await?,
+            views: self.texts(views).await?,
             dependents: self.texts(dependents).await?,
         };
         Ok(Schema::from_rows(rows, self.dialect()))

@@ -59,6 +59,11 @@ impl Target {
         if url.path().trim_start_matches('/').is_empty() {
             return Err(bad(format!("{scheme}://… names no database; add /NAME behind the host")));
         }
+        if url.path().contains('@') {
+            return Err(bad(
+                "there is an `@` behind the host; write a `/`, `:` or `@` of the password as %2F, %3A, %40".to_owned(),
+            ));
+        }
         let full = url.to_string();
         if url.password().is_some() && url.set_password(Some("***")).is_err() {
             return Err(bad("the URL has a password and no host".to_owned()));

@@ -167,6 +167,9 @@ impl<'de> Deserialize<'de> for ColumnType {
                         },
                     }
                 }
+                if (values.is_some() || name.is_some()) && !native.is_empty() {
+                    return Err(A::Error::custom("expected either `enum`, or a type for each database"));
+                }
                 match values {
                     Some(values) if values.is_empty() => Err(A::Error::custom("an enum needs at least one value")),
                     Some(values) => Ok(ColumnType::Enum { values, name }),

@@ -5,7 +5,7 @@
 //! where the subquery's own tables come first; there, a column of the row is written `table.column`.
 
 use super::lex::{self, Flavor, Token, TokenKind};
-use super::schema::Table;
+use super::schema::{Column, Table};
 use super::statement::Refusal;
 
 /// What is wrong with an expression; a lower-case fragment.
@@ -88,6 +88,22 @@ pub fn render(text: &str, flavor: Flavor, scope: &Scope<'_>) -> Result<String, E
     Ok(output)
 }
 
+/// The columns of the row that an expression reads.
+pub fn columns_read<'t>(text: &str, flavor: Flavor, table: &'t Table) -> Vec<&'t Column> {
+    // A piece that is a column of the row is the only one that starts with this.
+    const MARK: char = '\u{1}';
+    let quote = |name: &str| name.to_owned();
+    let scope = Scope { table, row: "\u{1}", related: None, quote: &quote };
+    let mut columns = Vec::new();
+    let visited = visit(text, flavor, &scope, |piece| {
+        columns.extend(piece.strip_prefix(MARK).and_then(|name| table.column(name)));
+    });
+    if visited.is_err() {
+        columns.clear();
+    }
+    columns
+}
+
 fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&str)) -> Result<(), ExpressionError> {
     check_text(text, flavor)?;
     let tokens = lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
@@ -154,6 +170,13 @@ fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&st
         let literal_prefix = next.is_some_and(|next| next.kind == TokenKind::String);
         let after_type_mark = previous.is_some_and(|previous| previous.is_symbol("::") || previous.is_word("collate"));
         let keyword = token.kind == TokenKind::Word && is_keyword(token.text);
+        if keyword && !(called || literal_prefix || subquery || is_structure(token.text)) {
+            // `year + 1` in a table with a column `year`: silently something else, or nothing that runs.
+            if let Some(column) = find(scope.table, &name) {
+                let message = format!("`{column}` is a column of `{}` and an SQL keyword: quote it", scope.table.name);
+                return Err(ExpressionError::new(message, Some(token.text)));
+            }
+        }
         if called || literal_prefix || after_type_mark || keyword || subquery {
             emit(token.text);
             continue;
@@ -334,13 +357,23 @@ const KEYWORDS: &[&str] = &[
     "zone",
 ];
 
+/// Keywords that hold an expression together, and cannot be meant as a column.
+const STRUCTURE: &[&str] = &[
+    "all", "and", "any", "as", "between", "by", "case", "distinct", "else", "end", "escape", "exists", "false", "from",
+    "having", "in", "is", "like", "limit", "not", "null", "on", "or", "order", "select", "some", "then", "true",
+    "union", "using", "when", "where",
+];
+
+fn is_structure(word: &str) -> bool {
+    STRUCTURE.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
+}
+
 fn is_keyword(word: &str) -> bool {
     KEYWORDS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Column;
     use super::*;
 
     fn table(name: &str, columns: &[&str]) -> Table {
@@ -362,6 +395,7 @@ mod tests {
     #[test]
     fn keywords_are_sorted_so_that_they_are_found() {
         assert!(KEYWORDS.is_sorted());
+        assert!(STRUCTURE.is_sorted());
     }
 
     #[test]

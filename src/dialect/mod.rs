@@ -89,6 +89,8 @@ pub enum Patience {
     Seconds,
     /// Minutes, for a statement that stops nobody while it waits.
     Minutes,
+    /// What a batch waits for a row: while it waits, others wait for the rows it has.
+    Batch,
 }
 
 /// What the server says of itself; versions and forks are capabilities of a dialect, not dialects.
@@ -201,14 +203,20 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
         let _ = on;
         &[]
     }
-    /// Reads this session's id at the server, as text; `None` where sessions have none.
-    fn session_id(&self) -> Option<&'static str> {
+    /// A query of one text: the mark by which this session can be found again; `mark` is a name that nobody else has.
+    fn session_mark(&self, mark: &str) -> Option<String> {
+        let _ = mark;
         None
     }
-    /// Ends another session, and asks whether it is still there (rows = yes).
-    fn end_session(&self, id: &str) -> Option<(String, String)> {
-        let _ = id;
+    /// A query with the id of the session that bears a mark; no row when it is gone.
+    fn marked_session(&self, mark: &str) -> Option<String> {
+        let _ = mark;
         None
+    }
+    /// Ends a session of ours.
+    fn end_session(&self, id: i64) -> String {
+        let _ = id;
+        String::new()
     }
     /// The scratch place in which a baseline is tried out: statements to enter it, and to leave nothing behind.
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)>;
@@ -391,6 +399,10 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     /// Statements around a backfill's own write, inside its transaction, so that it fires no sync.
     fn bypass(&self) -> (&'static str, &'static str);
 
+    /// Whether a sync's trigger can fill a column in before its NOT NULL is checked.
+    fn fills_in_before_not_null(&self) -> bool {
+        true
+    }
     /// NULL-safe equality of two values of a column's type: text by its bytes, json by its text.
     fn same(&self, left: &str, right: &str, column: &Column) -> String;
     /// An expression's value as a value of a column's type, without truncating it.
@@ -399,6 +411,17 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
         format!("({expression})")
     }
 
+    /// An expression's value as the column will keep it, rounded to its scale; for comparing, not for writing.
+    fn rounded(&self, value: &str, column: &Column) -> String {
+        let _ = column;
+        value.to_owned()
+    }
+
+    /// Whether a column cannot be walked by: it sorts otherwise than its values compare.
+    fn refuses_key(&self, column: &Column) -> bool {
+        let _ = column;
+        false
+    }
     /// A key column in a SELECT list, in a form that comes back as a [`placeholder`](Self::key_parameter) value.
     fn key_column(&self, table: &str, column: &Column) -> String {
         format!("{table}.{}", self.quote(&column.name))

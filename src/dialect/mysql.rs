@@ -13,6 +13,10 @@ pub(super) struct MySql {
     pub(super) server: Server,
 }
 
+/// Holds while a backfill writes (-1), or a sync of ours does. The second ends with its statement, whatever becomes of it:
+/// `NOW` is the same throughout a statement and its triggers, and no handler runs for a deadlock or a KILL.
+const BYPASSED: &str = "COALESCE(@concertina_bypass, 0) IN (-1, UNIX_TIMESTAMP(NOW(6)))";
+
 impl MySql {
     /// ALTER TABLE by the cheapest way the server accepts; none of them copies the table or stops writers.
     fn cheapest(&self, table: &str, change: &str) -> Statement {
@@ -97,13 +101,12 @@ impl MySql {
                     "{pad}SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {};\n",
                     self.literal(&cut(message))
                 )),
-                // One row a session: no two sessions ever wait for each other's.
+                // One row a session, and no look before the write: under REPEATABLE READ a SELECT in a trigger locks the gap
+                // where the row is missing, and other sessions' rows go there.
                 Rule::Seen(side) => text.push_str(&format!(
-                    "{pad}IF NOT EXISTS (SELECT 1 FROM `concertina_seen` WHERE sync_name = {sync} AND side = '{side}' \
-                     AND session = CONNECTION_ID() AND seen_at > UNIX_TIMESTAMP() - 60) THEN\n\
-                     {pad}  INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
-                     VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP()) ON DUPLICATE KEY UPDATE seen_at = UNIX_TIMESTAMP();\n\
-                     {pad}END IF;\n",
+                    "{pad}INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
+                     VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP()) \
+                     ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > UNIX_TIMESTAMP() - 60, seen_at, UNIX_TIMESTAMP());\n",
                     sync = self.literal(&sync.name),
                     side = side.word()
                 )),
@@ -194,6 +197,7 @@ impl Dialect for MySql {
                        FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1, 2"
                 .to_owned(),
             enums: None,
+            views: None,
             dependents: None,
         }
     }
@@ -210,19 +214,32 @@ impl Dialect for MySql {
     fn transactional_ddl(&self) -> bool {
         false
     }
+    fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
+        if on { &["SET SESSION foreign_key_checks = 1"] } else { &["SET SESSION foreign_key_checks = 0"] }
+    }
     fn lock_wait(&self, patience: Patience) -> &'static str {
         match (patience, self.server.is_mariadb()) {
             (Patience::Instant, true) => "SET SESSION lock_wait_timeout = 0",
             (Patience::Instant, false) => "SET SESSION lock_wait_timeout = 1",
-            (Patience::Seconds | Patience::Minutes, _) => "SET SESSION lock_wait_timeout = 5",
+            (Patience::Seconds | Patience::Minutes, _) => {
+                "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5"
+            }
+            (Patience::Batch, _) => "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 1",
         }
     }
-    fn session_id(&self) -> Option<&'static str> {
-        Some("SELECT CAST(CONNECTION_ID() AS CHAR)")
+    fn session_mark(&self, mark: &str) -> Option<String> {
+        // Connection ids start again with the server; a lock's name is ours alone, and goes with its session.
+        let lock = self.literal(mark);
+        Some(format!("SELECT CASE GET_LOCK({lock}, 0) WHEN 1 THEN {lock} ELSE '' END"))
     }
-    fn end_session(&self, id: &str) -> Option<(String, String)> {
-        let id: u64 = id.parse().ok()?;
-        Some((format!("KILL {id}"), format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}")))
+    fn marked_session(&self, mark: &str) -> Option<String> {
+        Some(format!(
+            "SELECT CAST(IS_USED_LOCK({0}) AS SIGNED) FROM DUAL WHERE IS_USED_LOCK({0}) IS NOT NULL",
+            self.literal(mark)
+        ))
+    }
+    fn end_session(&self, id: i64) -> String {
+        format!("KILL {id}")
     }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let name = self.quote(name);
@@ -282,7 +299,8 @@ impl Dialect for MySql {
                 let checks: String = table
                     .checks
                     .iter()
-                    .filter(|check| check.columns == [name.clone()])
+                    // MariaDB's own CHECK of a column goes with it, and cannot be dropped before.
+                    .filter(|check| check.columns == [name.clone()] && check.of_column.is_none())
                     .filter_map(|check| check.name.as_ref())
                     .map(|check| format!("DROP CONSTRAINT {}, ", self.quote(check)))
                     .collect();
@@ -305,10 +323,8 @@ impl Dialect for MySql {
             Change::AddForeignKey(key) => {
                 // Only without the check of existing rows can the key be added in place; `validate` looks at them.
                 script.undo.push("SET SESSION foreign_key_checks = 1".to_owned());
-                script.run("SET SESSION foreign_key_checks = 0");
-                script.statements.push(self.cheapest(&table.name, &format!("ADD {}", self.foreign_key(key))));
-                script.run("SET SESSION foreign_key_checks = 1");
-                return Ok(script);
+                script.without_foreign_keys = true;
+                self.cheapest(&table.name, &format!("ADD {}", self.foreign_key(key)))
             }
             Change::DropConstraint(name) => {
                 let is_foreign_key = table.foreign_keys.iter().any(|key| key.name.as_ref() == Some(name));
@@ -346,32 +362,39 @@ impl Dialect for MySql {
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let rules = Rules::new(sync, self, schema, "NEW.")?;
-        let mut script = Script::default();
+        let numbered = rules.columns_read().into_iter().find(|column| column.extra.contains("auto_increment"));
+        if let Some(column) = numbered {
+            return Err(Refusal::new(format!(
+                "an expression reads `{}`, which the server numbers only after the trigger: it would be 0",
+                column.name
+            ))
+            .at(&column.name));
+        }
+        let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
+        // Each trigger is in force at once. Those of related tables do nothing while no new column is set, so they come first.
+        for (position, related) in sync.related.iter().enumerate() {
+            for event in RELATED_EVENTS {
+                let part = format!("related{position}_{}", event.to_ascii_lowercase());
+                let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
+                script.statements.extend(self.trigger(
+                    &self.trigger_name(&sync.name, &part),
+                    &format!("AFTER {event} ON {} FOR EACH ROW", self.table(&related.table)),
+                    &format!(
+                        "IF NOT {BYPASSED} THEN\n  SET @concertina_bypass = UNIX_TIMESTAMP(NOW(6));\n  {take};\n  {write};\n  \
+                         SET @concertina_bypass = NULL;\nEND IF"
+                    ),
+                ));
+            }
+        }
         for (part, event, guard, body) in [
-            ("insert", "INSERT", "@concertina_bypass IS NULL".to_owned(), rules.insert()),
-            ("update", "UPDATE", format!("@concertina_bypass IS NULL AND {}", rules.touched()), rules.update()),
+            ("update", "UPDATE", format!("NOT {BYPASSED} AND {}", rules.touched()), rules.update()),
+            ("insert", "INSERT", format!("NOT {BYPASSED}"), rules.insert()),
         ] {
             script.statements.extend(self.trigger(
                 &self.trigger_name(&sync.name, part),
                 &format!("BEFORE {event} ON {} FOR EACH ROW", self.table(&sync.table)),
                 &format!("IF {guard} THEN\n{}END IF", self.procedure(sync, &body, 1)),
             ));
-        }
-        for (position, related) in sync.related.iter().enumerate() {
-            for event in RELATED_EVENTS {
-                let part = format!("related{position}_{}", event.to_ascii_lowercase());
-                let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
-                // The handler matters: a bypass left behind by a failed write would switch the sync off for the session.
-                script.statements.extend(self.trigger(
-                    &self.trigger_name(&sync.name, &part),
-                    &format!("AFTER {event} ON {} FOR EACH ROW", self.table(&related.table)),
-                    &format!(
-                        "IF @concertina_bypass IS NULL THEN\nBEGIN\n  \
-                         DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN SET @concertina_bypass = NULL; RESIGNAL; END;\n  \
-                         SET @concertina_bypass = 1;\n  {take};\n  {write};\n  SET @concertina_bypass = NULL;\nEND;\nEND IF"
-                    ),
-                ));
-            }
         }
         Ok(script)
     }
@@ -386,7 +409,7 @@ impl Dialect for MySql {
     }
 
     fn bypass(&self) -> (&'static str, &'static str) {
-        ("SET @concertina_bypass = 1", "SET @concertina_bypass = NULL")
+        ("SET @concertina_bypass = -1", "SET @concertina_bypass = NULL")
     }
 
     fn same(&self, left: &str, right: &str, column: &Column) -> String {
@@ -398,12 +421,33 @@ impl Dialect for MySql {
         }
     }
 
+    fn rounded(&self, value: &str, column: &Column) -> String {
+        let type_name = column.type_name.trim_end_matches(" unsigned");
+        match column.base_type.as_str() {
+            "decimal" | "datetime" | "time" => format!("CAST({value} AS {type_name})"),
+            "timestamp" => format!("CAST({value} AS {})", type_name.replace("timestamp", "datetime")),
+            _ => value.to_owned(),
+        }
+    }
+
     fn key_column(&self, table: &str, column: &Column) -> String {
         let name = format!("{table}.{}", self.quote(&column.name));
         match column.base_type.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "binary" | "varbinary" => name,
             _ => format!("CAST({name} AS CHAR)"),
         }
+    }
+    fn key_parameter(&self, _position: usize, column: &Column) -> String {
+        // A string beside a number is compared as a double, which has too few digits.
+        match column.base_type.as_str() {
+            "decimal" => format!("CAST(? AS {})", column.type_name.trim_end_matches(" unsigned")),
+            "bigint" if column.type_name.contains("unsigned") => "CAST(? AS UNSIGNED)".to_owned(),
+            _ => "?".to_owned(),
+        }
+    }
+    fn refuses_key(&self, column: &Column) -> bool {
+        // These sort by a number that their text does not tell.
+        matches!(column.base_type.as_str(), "enum" | "set" | "float" | "double" | "bit" | "year")
     }
     fn key_comparison(&self, table: &str, key: &[&Column], operator: &str, first: usize) -> String {
         // A row constructor comparison is not used as an index range here; written out, it is.
@@ -418,7 +462,11 @@ impl Dialect for MySql {
                     (true, false) => strict,
                     (false, _) => "=",
                 };
-                tests.push(format!("{table}.{} {operator} ?", self.quote(&column.name)));
+                tests.push(format!(
+                    "{table}.{} {operator} {}",
+                    self.quote(&column.name),
+                    self.key_parameter(0, column)
+                ));
             }
             choices.push(format!("({})", tests.join(" AND ")));
         }

@@ -37,6 +37,12 @@ impl Postgres {
         format!("{}{}", self.beside(&sync.table), self.quote(&name))
     }
 
+    /// A trigger fires without the right to execute its function; without this, anyone could make a table of their own,
+    /// attach the function to it, and write to ours with the rights of its owner.
+    fn keep_to_ourselves(&self, sync: &Sync, part: &str) -> String {
+        format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
+    }
+
     fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, body: &str) -> String {
         let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
         format!(
@@ -137,7 +143,9 @@ impl Dialect for Postgres {
             namespace: "SELECT current_schema()::text".to_owned(),
             tables: format!("SELECT {NAME}, NULL::text FROM {TABLES} ORDER BY 1"),
             columns: format!(
-                "SELECT {NAME}, a.attname::text, format_type(a.atttypid, a.atttypmod), format_type(a.atttypid, NULL), \
+                "SELECT {NAME}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+                 CASE WHEN t.typname = 'bpchar' THEN 'bpchar' WHEN t.typname = 'bit' THEN 'varbit' \
+                 ELSE format_type(a.atttypid, NULL) END, \
                  CASE WHEN a.attnotnull THEN '0' ELSE '1' END, pg_get_expr(d.adbin, d.adrelid), \
                  CASE WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^(''([^'']|'''')*''|-?[0-9.]+|true|false|NULL)(::.*)?$' \
                  THEN '1' ELSE '0' END, CASE WHEN a.attgenerated <> '' THEN '1' ELSE '0' END, \
@@ -158,11 +166,13 @@ impl Dialect for Postgres {
                  ORDER BY c.oid, i.relname, k.k"
             ),
             foreign_keys: format!(
-                "SELECT {NAME}, f.conname::text, a.attname::text, f.confrelid::regclass::text, r.attname::text, f.oid::text \
+                "SELECT {NAME}, f.conname::text, a.attname::text, CASE WHEN rn.nspname = current_schema() THEN rc.relname::text ELSE rn.nspname || '.' || rc.relname END, \
+                 r.attname::text, f.oid::text \
                  FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f' \
                  CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(here, there, n) \
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.here \
-                 JOIN pg_attribute r ON r.attrelid = f.confrelid AND r.attnum = k.there ORDER BY c.oid, f.oid, k.n"
+                 JOIN pg_attribute r ON r.attrelid = f.confrelid AND r.attnum = k.there \
+                 JOIN pg_class rc ON rc.oid = f.confrelid JOIN pg_namespace rn ON rn.oid = rc.relnamespace ORDER BY c.oid, f.oid, k.n"
             ),
             checks: Some(format!(
                 "SELECT {NAME}, f.conname::text, pg_get_expr(f.conbin, f.conrelid) \
@@ -180,6 +190,7 @@ impl Dialect for Postgres {
                  ORDER BY t.typname, e.enumsortorder"
                     .to_owned(),
             ),
+            views: None,
             dependents: None,
         }
     }
@@ -190,17 +201,26 @@ impl Dialect for Postgres {
             Patience::Seconds => "SET lock_timeout = '5s'",
             // Concurrent builds wait for old transactions while they block nobody.
             Patience::Minutes => "SET lock_timeout = '600s'",
+            Patience::Batch => "SET lock_timeout = '200ms'",
         }
     }
-    fn session_id(&self) -> Option<&'static str> {
-        Some("SELECT pg_backend_pid()::text")
+    fn session_mark(&self, _mark: &str) -> Option<String> {
+        Some(
+            "SELECT pid || '/' || extract(epoch FROM backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+                .to_owned(),
+        )
     }
-    fn end_session(&self, id: &str) -> Option<(String, String)> {
-        let pid: i32 = id.parse().ok()?;
-        Some((
-            format!("SELECT pg_terminate_backend({pid})"),
-            format!("SELECT 1::bigint FROM pg_stat_activity WHERE pid = {pid} AND datname = current_database()"),
+    fn marked_session(&self, mark: &str) -> Option<String> {
+        let (pid, started) = mark.split_once('/')?;
+        let pid: i32 = pid.parse().ok()?;
+        Some(format!(
+            "SELECT pid::bigint FROM pg_stat_activity WHERE pid = {pid} AND extract(epoch FROM backend_start)::text = {} \
+             AND application_name = 'concertina'",
+            self.literal(started)
         ))
+    }
+    fn end_session(&self, id: i64) -> String {
+        format!("SELECT pg_terminate_backend({id})")
     }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         Some((
@@ -272,6 +292,7 @@ impl Dialect for Postgres {
         let column = |name: &String, text: &str| alter(format!("ALTER COLUMN {} {text}", self.quote(name)));
         Ok(match change {
             Change::AddColumn(definition) => {
+                refuse_rewrite(definition)?;
                 let mut script =
                     Script { statements: self.before_column(&table.name, definition, schema)?, ..Script::default() };
                 script.run(alter(format!("ADD COLUMN {}", self.column_definition(&table.name, definition)?)));
@@ -341,7 +362,9 @@ impl Dialect for Postgres {
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let rules = Rules::new(sync, self, schema, "NEW.")?;
-        let mut script = Script::default();
+        let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
+        let major: u32 = self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
+        let create = if major >= 14 { "CREATE OR REPLACE TRIGGER" } else { "CREATE TRIGGER" };
         for side in [Side::Old, Side::New] {
             script.run(format!("CREATE SEQUENCE IF NOT EXISTS {} AS bigint", self.seen_sequence(sync, side)));
         }
@@ -350,8 +373,9 @@ impl Dialect for Postgres {
             ("update", "UPDATE", format!("{} AND {BYPASSED}", rules.touched()), rules.update()),
         ] {
             script.run(self.create_function(sync, schema, part, &self.procedure(sync, &body, 1)));
+            script.run(self.keep_to_ourselves(sync, part));
             script.run(format!(
-                "CREATE TRIGGER {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {}()",
+                "{create} {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {}()",
                 self.quote(&self.trigger_name(&sync.name, part)),
                 self.table(&sync.table),
                 self.function(sync, part)
@@ -367,8 +391,9 @@ impl Dialect for Postgres {
                      PERFORM set_config('concertina.bypass', 'off', true);\n"
                 );
                 script.run(self.create_function(sync, schema, &part, &body));
+                script.run(self.keep_to_ourselves(sync, &part));
                 script.run(format!(
-                    "CREATE TRIGGER {} AFTER {event} ON {} FOR EACH ROW WHEN ({BYPASSED}) EXECUTE FUNCTION {}()",
+                    "{create} {} AFTER {event} ON {} FOR EACH ROW WHEN ({BYPASSED}) EXECUTE FUNCTION {}()",
                     self.quote(&self.trigger_name(&sync.name, &part)),
                     self.table(&related.table),
                     self.function(sync, &part)
@@ -418,6 +443,11 @@ impl Dialect for Postgres {
         format!("({expression})::{}", column.base_type)
     }
 
+    fn rounded(&self, value: &str, column: &Column) -> String {
+        let scaled = ["numeric", "timestamp", "time", "interval"].iter().any(|word| column.type_name.starts_with(word));
+        if scaled { format!("({value})::{}", column.type_name) } else { value.to_owned() }
+    }
+
     fn key_column(&self, table: &str, column: &Column) -> String {
         match column.base_type.as_str() {
             "smallint" | "integer" | "bigint" => format!("{table}.{}::bigint", self.quote(&column.name)),
@@ -435,6 +465,28 @@ impl Dialect for Postgres {
             self.literal(&self.table(table))
         )
     }
+}
+
+/// Refuses what would write every row anew under an exclusive lock: a default that is another value for each row.
+fn refuse_rewrite(definition: &ColumnDefinition) -> Result<(), Refusal> {
+    const STABLE: [&str; 6] =
+        ["now()", "current_timestamp", "localtimestamp", "current_date", "transaction_timestamp()", "current_user"];
+    let rewrites = match &definition.default {
+        Some(super::Default::Sql(sql)) => {
+            let text = sql.on(Kind::Postgres).unwrap_or_default().trim().to_ascii_lowercase();
+            !STABLE.contains(&text.as_str())
+        }
+        _ => definition.identity,
+    };
+    if !rewrites {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "column `{}` would be another value for each row, so PostgreSQL would write the whole table anew under a lock; \
+         add it without the default, fill it in by a backfill, and set_default in contract",
+        definition.name
+    ))
+    .at("default"))
 }
 
 /// The text of a native type for one database.

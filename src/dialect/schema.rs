@@ -14,6 +14,8 @@ pub struct Schema {
     pub tables: BTreeMap<String, Table>,
     /// Enum types and their labels (PostgreSQL).
     pub enums: BTreeMap<String, Vec<String>>,
+    /// Views and their texts (SQLite).
+    pub views: Vec<(String, String)>,
     /// The schema or database that unqualified names are in.
     pub namespace: String,
 }
@@ -21,7 +23,18 @@ pub struct Schema {
 impl Schema {
     /// The table of this name.
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.get(name)
+        self.tables.get(self.key(name))
+    }
+
+    /// The table of this name, to change.
+    pub fn table_mut(&mut self, name: &str) -> Option<&mut Table> {
+        let key = self.key(name).to_owned();
+        self.tables.get_mut(&key)
+    }
+
+    /// A table's name as [`Schema::tables`] has it: the session's own schema is not written.
+    pub fn key<'n>(&self, name: &'n str) -> &'n str {
+        name.strip_prefix(&self.namespace).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name)
     }
 
     /// The table that holds an index, and the index.
@@ -67,17 +80,14 @@ impl Table {
             if names.is_empty() {
                 return None;
             }
-            names.iter().map(|name| self.column(name)).collect()
+            let columns: Vec<&Column> = names.iter().map(|name| self.column(name)).collect::<Option<_>>()?;
+            // SQLite lets a primary key be NULL, and a NULL is behind no cursor.
+            columns.iter().all(|column| !column.nullable).then_some(columns)
         };
         find(&self.primary_key).or_else(|| {
             let unique_indexes =
                 self.indexes.iter().filter(|index| index.unique && index.valid).map(|index| &index.columns);
-            self.uniques
-                .iter()
-                .map(|unique| &unique.columns)
-                .chain(unique_indexes)
-                .filter_map(|names| find(names))
-                .find(|columns| columns.iter().all(|column| !column.nullable))
+            self.uniques.iter().map(|unique| &unique.columns).chain(unique_indexes).find_map(|names| find(names))
         })
     }
 
@@ -269,6 +279,8 @@ pub struct Inspection {
     pub triggers: String,
     /// type, label. By type and position.
     pub enums: Option<String>,
+    /// view, text: what may name a column that is dropped (SQLite does not look).
+    pub views: Option<String>,
     /// table, text: what a rebuild must make again.
     pub dependents: Option<String>,
 }
@@ -392,6 +404,7 @@ impl Schema {
         for row in rows.enums {
             schema.enums.entry(text(&row, 0)).or_default().push(text(&row, 1));
         }
+        schema.views = rows.views.iter().map(|row| (text(row, 0), text(row, 1))).collect();
         for row in rows.dependents {
             if let Some(table) = schema.tables.get_mut(&text(&row, 0)) {
                 table.dependents.push(text(&row, 1));
@@ -413,6 +426,7 @@ pub struct InspectionRows {
     pub checks: Vec<TableRow>,
     pub triggers: Vec<TableRow>,
     pub enums: Vec<TableRow>,
+    pub views: Vec<TableRow>,
     pub dependents: Vec<TableRow>,
 }
 

@@ -6,7 +6,7 @@ use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::sqlite_table::CreateTable;
 use super::statement::{Change, Refusal, Script, Statement};
 use super::sync::{self, RELATED_EVENTS, Rule, Rules, Sync};
-use super::{Dialect, Kind, Patience, Server};
+use super::{Dialect, Kind, Patience, Server, lex};
 
 /// SQLite's SQL.
 #[derive(Debug)]
@@ -16,7 +16,10 @@ pub(super) struct Sqlite {
 
 const TABLES: &str =
     "(SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')";
-const NOT_BYPASSED: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\")";
+/// Holds unless a backfill writes (-1), or a sync of ours does. The second ends with its statement, whatever becomes of it:
+/// `now` is the same throughout a statement and its triggers. A row that a failed statement leaves behind, which `INSERT OR
+/// FAIL` can bring about, is in force for the rest of its millisecond and no longer.
+const NOT_BYPASSED: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE since IN (-1, julianday('now')))";
 
 impl Sqlite {
     /// Rebuilds a table in the transaction at hand, keeping rows, indexes, triggers and every constraint: SQLite's ALTER
@@ -131,11 +134,36 @@ impl Sqlite {
         [
             Statement::Run(format!("DROP TRIGGER IF EXISTS {name}")),
             Statement::Run(format!(
-                "CREATE TRIGGER {name} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (on_) VALUES (1);\n{body}  \
+                "CREATE TRIGGER {name} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (since) VALUES (julianday('now'));\n{body}  \
                  DELETE FROM \"concertina_bypass\";\nEND"
             )),
         ]
     }
+}
+
+/// A trigger or view that names a column of a table.
+fn user_of_column(schema: &Schema, table: &str, column: &str) -> Option<String> {
+    let names = |sql: &str, word: &str| {
+        let tokens = lex::significant(sql, lex::Flavor::Sqlite).unwrap_or_default();
+        // The OLD and NEW of a trigger are no columns.
+        let is_row = |at: usize| {
+            let token: &lex::Token<'_> = &tokens[at];
+            (token.is_word("old") || token.is_word("new")) && tokens.get(at + 1).is_some_and(|next| next.is_symbol("."))
+        };
+        (0..tokens.len())
+            .filter(|at| !is_row(*at))
+            .filter_map(|at| tokens[at].identifier())
+            .any(|name| name.eq_ignore_ascii_case(word))
+    };
+    let triggers = schema.tables.values().flat_map(|of| of.triggers.iter().map(move |trigger| (of, trigger)));
+    triggers
+        .filter(|(of, trigger)| of.name == table || names(&trigger.definition, table))
+        .find(|(_, trigger)| names(&trigger.definition, column))
+        .map(|(_, trigger)| format!("trigger `{}`", trigger.name))
+        .or_else(|| {
+            let view = schema.views.iter().find(|(_, sql)| names(sql, table) && names(sql, column))?;
+            Some(format!("view `{}`", view.0))
+        })
 }
 
 /// The name by which a row's number can be had: a column of the user's may bear one or all of its three names.
@@ -164,7 +192,8 @@ impl Dialect for Sqlite {
             namespace: "SELECT 'main'".to_owned(),
             tables: format!("SELECT name, sql FROM {TABLES} ORDER BY name"),
             columns: format!(
-                "SELECT m.name, c.name, c.type, c.type, CASE WHEN c.\"notnull\" = 0 THEN '1' ELSE '0' END, c.dflt_value, \
+                "SELECT m.name, c.name, c.type, c.type, CASE WHEN c.\"notnull\" = 0 AND NOT (c.pk = 1 AND upper(c.type) = 'INTEGER') THEN '1' ELSE '0' END, \
+                 c.dflt_value, \
                  CASE WHEN c.dflt_value NOT LIKE '%(%' AND c.dflt_value NOT LIKE 'CURRENT\\_%' ESCAPE '\\' THEN '1' ELSE '0' END, \
                  CASE WHEN c.hidden IN (2, 3) THEN '1' ELSE '0' END, \
                  CASE WHEN c.type LIKE '%CHAR%' OR c.type LIKE '%TEXT%' OR c.type LIKE '%CLOB%' THEN 'bytes' ELSE 'native' END, \
@@ -183,6 +212,7 @@ impl Dialect for Sqlite {
             checks: None,
             triggers: "SELECT tbl_name, name, sql, '1' FROM sqlite_master WHERE type = 'trigger' ORDER BY 1, 2".to_owned(),
             enums: None,
+            views: Some("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY name".to_owned()),
             dependents: Some(
                 "SELECT tbl_name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL ORDER BY rowid"
                     .to_owned(),
@@ -195,9 +225,9 @@ impl Dialect for Sqlite {
             "CREATE TABLE IF NOT EXISTS \"concertina_seen\" (sync_name TEXT NOT NULL, side TEXT NOT NULL, \
              seen_at INTEGER NOT NULL, PRIMARY KEY (sync_name, side))"
                 .to_owned(),
-            // A row here switches the syncs off, inside the transaction that wrote it: SQLite has one writer at a time,
-            // so nobody else ever sees it.
-            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (on_ INTEGER NOT NULL)".to_owned(),
+            // A row here switches the syncs off for the statement, or the batch, that wrote it: SQLite has one writer at a
+            // time, so nobody else sees it.
+            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (since REAL NOT NULL)".to_owned(),
         ]
     }
 
@@ -207,7 +237,7 @@ impl Dialect for Sqlite {
     fn lock_wait(&self, patience: Patience) -> &'static str {
         match patience {
             Patience::Instant => "PRAGMA busy_timeout = 250",
-            Patience::Seconds | Patience::Minutes => "PRAGMA busy_timeout = 5000",
+            Patience::Seconds | Patience::Minutes | Patience::Batch => "PRAGMA busy_timeout = 5000",
         }
     }
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
@@ -248,7 +278,7 @@ impl Dialect for Sqlite {
         })
     }
 
-    fn alter(&self, _schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
         match change {
             Change::AddColumn(definition) => Ok(Script::of(format!(
                 "ALTER TABLE {} ADD COLUMN {}",
@@ -261,6 +291,13 @@ impl Dialect for Sqlite {
                     return Err(Refusal::new(format!(
                         "index `{}` still uses column `{name}`; put a drop_index above this step",
                         index.name
+                    )));
+                }
+                // SQLite looks at no trigger or view when a table is dropped: what names the column would fail from then on.
+                if let Some(user) = user_of_column(schema, &table.name, name) {
+                    return Err(Refusal::new(format!(
+                        "{user} uses column `{name}` of `{}`; drop or change it first",
+                        table.name
                     )));
                 }
                 self.rebuild(table, change)
@@ -286,7 +323,7 @@ impl Dialect for Sqlite {
         let rules = Rules::new(sync, self, schema, "NEW.")?;
         let table = rules.table();
         let synced: Vec<String> = sync.backward.iter().chain(&sync.forward).map(|(name, _)| name.clone()).collect();
-        let mut script = Script::default();
+        let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         script.run(format!(
             "INSERT OR IGNORE INTO \"concertina_seen\" (sync_name, side, seen_at) VALUES ({0}, 'old', 0), ({0}, 'new', 0)",
             self.literal(&sync.name)
@@ -333,9 +370,12 @@ impl Dialect for Sqlite {
     }
 
     fn bypass(&self) -> (&'static str, &'static str) {
-        ("INSERT INTO \"concertina_bypass\" (on_) VALUES (1)", "DELETE FROM \"concertina_bypass\"")
+        ("INSERT INTO \"concertina_bypass\" (since) VALUES (-1)", "DELETE FROM \"concertina_bypass\"")
     }
 
+    fn fills_in_before_not_null(&self) -> bool {
+        false
+    }
     fn same(&self, left: &str, right: &str, column: &Column) -> String {
         match column.comparison {
             Comparison::Native => format!("({left} IS {right})"),

@@ -248,7 +248,7 @@ impl CreateTable {
                 let goes_along = match clause.kind {
                     Kind::Generated => index == target,
                     Kind::ForeignKey => {
-                        self.referring(item, &clause).iter().all(|name| name.eq_ignore_ascii_case(column))
+                        Self::referring(item, &clause).iter().all(|name| name.eq_ignore_ascii_case(column))
                     }
                     _ => false,
                 };
@@ -379,7 +379,7 @@ impl CreateTable {
     }
 
     /// The columns of this table that a foreign key is on.
-    fn referring(&self, item: &Item, clause: &Clause<'_>) -> Vec<String> {
+    fn referring(item: &Item, clause: &Clause<'_>) -> Vec<String> {
         let references = clause.tokens.iter().position(|token| token.is_word("REFERENCES"));
         let local = &clause.tokens[..references.unwrap_or(clause.tokens.len())];
         item.column().into_iter().chain(list(group(local))).collect()

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expression::{self, Scope};
 use super::schema::{Column, Schema, Table};
-use super::statement::Refusal;
+use super::statement::{Refusal, Statement};
 use super::{Dialect, Sql};
 
 /// The events of a related table that can change what the new columns must be.
@@ -127,11 +127,30 @@ impl<'a> Rules<'a> {
                         )));
                     }
                     let expression = row_expression(sql, dialect, table, row)?;
+                    let known = |read: &&Column| {
+                        let mapped = sync.forward.iter().chain(&sync.backward).any(|(name, _)| *name == read.name);
+                        mapped || table.primary_key.contains(&read.name)
+                    };
+                    let read = columns_read(sql, dialect, table);
+                    if let Some(other) = read.iter().find(|read| !known(read)) {
+                        return Err(Refusal::new(format!(
+                            "the expression of `{name}` reads `{}`, and a write of that column alone would not be seen; \
+                             it may read the sync's own columns and the primary key",
+                            other.name
+                        ))
+                        .at(&other.name));
+                    }
                     Ok((column, dialect.coerce(&expression, column)))
                 })
                 .collect()
         };
         Ok(Self { sync, dialect, table, forward: side(&sync.forward)?, backward: side(&sync.backward)? })
+    }
+
+    /// The columns that the expressions read.
+    pub fn columns_read(&self) -> Vec<&'a Column> {
+        let sides = self.sync.forward.iter().chain(&self.sync.backward);
+        sides.flat_map(|(_, sql)| columns_read(sql, self.dialect, self.table)).collect()
     }
 
     /// The table the sync is on.
@@ -160,7 +179,8 @@ impl<'a> Rules<'a> {
         let tests: Vec<_> = columns
             .iter()
             .map(|(column, value)| {
-                self.dialect.same(&format!("{row}{}", self.dialect.quote(&column.name)), value, column)
+                let kept = self.dialect.rounded(value, column);
+                self.dialect.same(&format!("{row}{}", self.dialect.quote(&column.name)), &kept, column)
             })
             .collect();
         format!("({})", tests.join(" AND "))
@@ -255,6 +275,46 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Queries that return nothing, and fail where an expression would fail in every write: an unknown function, a wrong type.
+/// They come before the first trigger is in force.
+pub fn trials(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Statement>, Refusal> {
+    let rules = Rules::new(sync, dialect, schema, "")?;
+    let target = dialect.table(&sync.table);
+    let trial = |query: String| Statement::MustBeEmpty { query, message: "a query that selects nothing".to_owned() };
+    let mut trials = vec![trial(format!("SELECT 1 FROM {target} WHERE 1 = 0 AND {}", rules.out_of_step()))];
+    for related in sync.related.iter().filter(|related| related.table != sync.table) {
+        let Some(other) = schema.table(&related.table) else { continue };
+        let other_name = dialect.table(&related.table);
+        let when = when(sync, related, dialect, rules.table, &format!("{other_name}."), other)?;
+        trials.push(trial(format!("SELECT 1 FROM {target}, {other_name} WHERE 1 = 0 AND ({when})")));
+    }
+    Ok(trials)
+}
+
+fn columns_read<'t>(sql: &Sql, dialect: &dyn Dialect, table: &'t Table) -> Vec<&'t Column> {
+    let text = sql.on(dialect.kind()).unwrap_or_default();
+    expression::columns_read(text, dialect.kind().flavor(), table)
+}
+
+/// A related table's condition, rendered: `row` is what `related.` stands for.
+fn when(
+    sync: &Sync,
+    related: &Related,
+    dialect: &dyn Dialect,
+    target: &Table,
+    row: &str,
+    other: &Table,
+) -> Result<String, Refusal> {
+    let target_row = format!("{}.", dialect.table(&sync.table));
+    let quote = |name: &str| dialect.quote(name);
+    let scope = Scope { table: target, row: &target_row, related: Some((row, other)), quote: &quote };
+    let text = related
+        .when
+        .on(dialect.kind())
+        .ok_or_else(|| Refusal::new(format!("`when` has no text for {}", dialect.kind())))?;
+    Ok(expression::render(text, dialect.kind().flavor(), &scope)?)
+}
+
 fn row_expression(sql: &Sql, dialect: &dyn Dialect, table: &Table, row: &str) -> Result<String, Refusal> {
     let text = sql
         .on(dialect.kind())
@@ -299,13 +359,7 @@ pub fn related_writes(
         "UPDATE" => format!("({} OR {})", points_here("OLD."), points_here("NEW.")),
         _ => points_here(row),
     };
-    let quote = |name: &str| dialect.quote(name);
-    let scope = Scope { table: target, row: &target_row, related: Some((row, other)), quote: &quote };
-    let when = related
-        .when
-        .on(dialect.kind())
-        .ok_or_else(|| Refusal::new(format!("`when` has no text for {}", dialect.kind())))?;
-    let when = expression::render(when, dialect.kind().flavor(), &scope)?;
+    let when = when(sync, related, dialect, target, row, other)?;
     let mut writes = Vec::new();
     let mut noop = Vec::new();
     for (name, sql) in &sync.forward {

@@ -7,11 +7,10 @@ use super::session::Session;
 use super::{EngineError, Event};
 use crate::catalog::{Backfill, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, Value, failpoint};
+use crate::dialect::Patience;
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::{self, BackfillRecord, Lease, RangeRecord, StoreError};
 
-/// How often a batch is tried again after a deadlock or a lock timeout, before the backfill gives up.
-const TRIES: u32 = 30;
 /// How many walks a backfill makes before it says that its rows never stop matching.
 const PASSES: i64 = 5;
 const LARGEST: u64 = 50_000;
@@ -27,7 +26,6 @@ pub(super) enum MigrateEnd {
 
 /// What a batch came to.
 struct Batch {
-    walked: u64,
     changed: u64,
     end: Option<Vec<Value>>,
 }
@@ -41,14 +39,37 @@ impl Session<'_> {
     ) -> Result<MigrateEnd, EngineError> {
         let mut left = max_rows;
         for backfill in &release.backfills {
-            if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
+            if self.is_complete(backfill).await? {
                 continue;
             }
-            if self.run_backfill(release, backfill, &mut left).await? == MigrateEnd::Limit {
+            // A batch that waits for a row makes others wait for the rows it has.
+            self.connection.set_patience(Patience::Batch).await?;
+            let end = self.run_backfill(release, backfill, &mut left).await;
+            self.connection.set_patience(Patience::Seconds).await?;
+            if end? == MigrateEnd::Limit {
                 return Ok(MigrateEnd::Limit);
             }
         }
         Ok(MigrateEnd::Done)
+    }
+
+    /// Whether a backfill is done, and stayed so: rows may have come to match `where` since.
+    pub(super) async fn is_complete(&mut self, backfill: &Backfill) -> Result<bool, EngineError> {
+        if !self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
+            return Ok(false);
+        }
+        let plan = self.backfill_plan(backfill).await?;
+        Ok(self.connection.query(&plan.pending, &[]).await?.is_empty())
+    }
+
+    async fn backfill_plan(&mut self, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
+        let dialect = self.connection.shared_dialect();
+        let schema = self.connection.inspect().await?;
+        BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
+            let place =
+                refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
+            EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
+        })
     }
 
     async fn run_backfill(
@@ -57,13 +78,7 @@ impl Session<'_> {
         backfill: &Backfill,
         left: &mut Option<u64>,
     ) -> Result<MigrateEnd, EngineError> {
-        let dialect = self.connection.shared_dialect();
-        let schema = self.connection.inspect().await?;
-        let plan = BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
-            let place =
-                refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
-            EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
-        })?;
+        let plan = self.backfill_plan(backfill).await?;
         let mut range = self.begin(release, backfill).await?;
         // An estimate is a comfort: a table it cannot be had for is walked all the same.
         let estimate = self.connection.integer(&plan.estimate, &[]).await.ok().flatten();
@@ -73,7 +88,7 @@ impl Session<'_> {
             walked: u64::try_from(range.walked).unwrap_or(0),
         });
         let mut size = u64::from(self.project.manifest.batch.rows);
-        let mut tries = 0;
+        let mut waiting: Option<(Instant, u32)> = None;
         loop {
             self.refuse_interrupted()?;
             if *left == Some(0) {
@@ -86,20 +101,24 @@ impl Session<'_> {
             let batch = match run_batch(connection, lease, &plan, &mut range, rows).await {
                 Ok(batch) => batch,
                 Err(StoreError::Db(error)) if matches!(error.class(), Class::LockTimeout | Class::Conflict) => {
-                    tries += 1;
-                    if tries > TRIES {
-                        let reason = format!("gave up after {TRIES} tries behind key {:?}: {error}", range.cursor);
+                    let (began, tries) = waiting.map_or((Instant::now(), 1), |(began, tries)| (began, tries + 1));
+                    waiting = Some((began, tries));
+                    if began.elapsed() > self.project.manifest.locks.retry_for {
+                        let waited = began.elapsed().as_secs();
+                        let reason = format!("gave up after {waited} s and {tries} tries: {error}");
                         return Err(EngineError::Backfill { id: plan.id, reason });
                     }
                     size = (size / 2).max(1);
-                    self.tell(Event::Waiting { what: plan.id.clone(), reason: error.to_string() });
+                    if tries == 1 {
+                        self.tell(Event::Waiting { what: plan.id.clone(), reason: error.to_string() });
+                    }
                     let longest = 50 * u64::from(tries.min(20));
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(20..=20 + longest))).await;
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
-            tries = 0;
+            waiting = None;
             failpoint::pass("backfill.batch");
             if let Some(left) = left {
                 *left = left.saturating_sub(batch.changed);
@@ -129,7 +148,12 @@ impl Session<'_> {
     /// Where an earlier run stopped, or the beginning.
     async fn begin(&mut self, release: &Release, backfill: &Backfill) -> Result<RangeRecord, EngineError> {
         if let Some(range) = self.records.ranges.iter().find(|range| range.backfill == backfill.id) {
-            return Ok(range.clone());
+            let mut range = range.clone();
+            if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
+                // It was done, and rows have come to match since: walk again from the start.
+                (range.cursor, range.pass, range.walked) = (None, 1, 0);
+            }
+            return Ok(range);
         }
         let kind = self.connection.dialect().kind();
         let record = BackfillRecord {
@@ -223,7 +247,7 @@ async fn run_batch(
                 // Fewer rows are left than a batch has: the span ends with the table's last key.
                 None => match one_key(connection, &plan.last_key(after_cursor), &behind).await? {
                     Some(end) => (end, None),
-                    None => return Ok(Batch { walked: 0, changed: 0, end: None }),
+                    None => return Ok(Batch { changed: 0, end: None }),
                 },
             };
             let span: Vec<Value> = behind.into_iter().chain(bind(plan, Some(&end))).collect();
@@ -243,13 +267,12 @@ async fn run_batch(
             moved.batches += 1;
             store::save_range(connection, &moved).await?;
             failpoint::pass("backfill.before_commit");
-            Ok(Batch { walked, changed, end: Some(end) })
+            Ok(Batch { changed, end: Some(end) })
         })
         .await;
     match done {
         Ok(batch) => {
             *range = moved;
-            debug_assert!(batch.changed <= batch.walked, "a batch changes rows of its own span alone");
             Ok(batch)
         }
         Err(error) => {

@@ -129,8 +129,14 @@ fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
     let sets = |table: &Table| -> [Vec<String>; 4] {
         let mut uniques: Vec<String> =
             table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
-        let mut indexes: Vec<String> =
-            table.indexes.iter().map(|index| format!("{} ({})", index.name, index.columns.join(", "))).collect();
+        let mut indexes: Vec<String> = table
+            .indexes
+            .iter()
+            .map(|index| {
+                let unique = if index.unique { "UNIQUE " } else { "" };
+                format!("{unique}{} ({})", index.name, index.columns.join(", "))
+            })
+            .collect();
         let mut keys: Vec<String> = table
             .foreign_keys
             .iter()

@@ -35,6 +35,8 @@ pub enum EngineError {
         summary: String,
         /// Why it failed.
         source: DbError,
+        /// Whether nothing of it is in force.
+        clean: bool,
     },
     /// Rows that a check of a step found.
     #[error("{summary}: {message}")]

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::backfill::MigrateEnd;
 use super::session::Session;
-use super::{EngineError, Event, Observer};
+use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Project, Release};
 use crate::db::{Target, failpoint};
 use crate::dialect::expression;
-use crate::plan::{Gate, Need, Refused, admit, baseline_gate, installed_syncs, target};
+use crate::plan::{Gate, Refused, admit, baseline_gate, live_syncs, target};
 use crate::step::Phase;
 use crate::store;
 
@@ -36,7 +36,7 @@ pub struct Outcome {
     /// Whether a limit stopped migrate.
     pub limited: bool,
     /// What is needed next.
-    pub need: Need,
+    pub next: Next,
     /// What an operator should know of a quiet sync.
     pub caution: Option<String>,
 }
@@ -112,11 +112,28 @@ impl<'p> Session<'p> {
         self.pass_shared_gates().await?;
         let standing = self.standing();
         let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
-        Ok(admit(&standing, index, phase)?.then_some(release))
+        let runs = admit(&standing, index, phase)? && (phase != Phase::Migrate || self.needs_migrate(release).await?);
+        Ok(runs.then_some(release))
+    }
+
+    /// Whether there is anything to migrate, where that was done before.
+    async fn needs_migrate(&mut self, release: &Release) -> Result<bool, EngineError> {
+        if !self.facts.is_finished(&release.name, Phase::Migrate) {
+            return Ok(true);
+        }
+        for backfill in &release.backfills {
+            if !self.is_complete(backfill).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
-        Outcome { done, limited, need: self.standing().need(), caution }
+        {
+            let standing = self.standing();
+            Outcome { done, limited, next: Next::of(&standing.need(), &standing), caution }
+        }
     }
 
     /// Drift, a newer database, a missing baseline, missing triggers.
@@ -147,7 +164,8 @@ impl<'p> Session<'p> {
             let Some(release) = self.project.releases.get(index) else { break };
             for phase in Phase::ALL {
                 let standing = self.standing();
-                if !admit(&standing, index, phase)? {
+                if !admit(&standing, index, phase)? || (phase == Phase::Migrate && !self.needs_migrate(release).await?)
+                {
                     continue;
                 }
                 match phase {
@@ -260,12 +278,16 @@ impl<'p> Session<'p> {
     ) -> Result<Result<Option<String>, Refused>, EngineError> {
         // The last write is recorded once a minute, so it may have been up to a minute later than the record says.
         const GRAIN: Duration = Duration::from_mins(1);
-        let syncs = installed_syncs(release, &self.facts);
-        if syncs.is_empty() || quiet.is_zero() {
+        if quiet.is_zero() {
+            return Ok(Ok(None));
+        }
+        let dialect = self.connection.shared_dialect();
+        let schema = self.connection.inspect().await?;
+        let syncs = live_syncs(release, &self.facts, dialect.as_ref(), &schema);
+        if syncs.is_empty() {
             return Ok(Ok(None));
         }
         let now = store::now(&mut self.connection).await?;
-        let dialect = self.connection.shared_dialect();
         for sync in &syncs {
             let seen = self.connection.integer(&dialect.last_writes(sync), &[]).await?;
             let Some(seen) = seen else { continue };

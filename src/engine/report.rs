@@ -8,7 +8,7 @@ use super::{EngineError, Observer};
 use crate::catalog::{Diagnostics, Project};
 use crate::db::Target;
 use crate::plan::{
-    BackfillPlan, Drift, Need, ReleaseState, baseline_gate, check_release, drifts, installed_syncs, may_run,
+    BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, check_release, drifts, installed_syncs, may_run,
     missing_triggers,
 };
 use crate::step::Phase;
@@ -49,12 +49,12 @@ pub struct Next {
 
 impl Next {
     /// Puts a need in words.
-    pub fn of(need: &Need, project: &Project) -> Self {
+    pub fn of(need: &Need, standing: &Standing<'_>) -> Self {
         match need {
             Need::Nothing => Self { phase: "none".to_owned(), release: None, command: None },
             Need::Baseline(_) => {
-                let first = project.releases.iter().take_while(|release| !release.has_files).last();
-                let to = first.map_or_else(String::new, |release| format!(" --to {}", release.name));
+                // The baseline, and no release that is not there yet.
+                let to = standing.current().map_or_else(String::new, |release| format!(" --to {}", release.name));
                 Self { phase: "baseline".to_owned(), release: None, command: Some(format!("concertina upgrade{to}")) }
             }
             Need::Phase(phase, release) => Self {
@@ -203,7 +203,7 @@ pub async fn check(
         None => None,
     };
     let session = Session::open(project, target, false, observer).await?;
-    reading(session, async |session| session.check(index)).await
+    reading(session, async |session| session.check(index).await).await
 }
 
 /// Works out what a phase would run.
@@ -226,13 +226,16 @@ async fn reading<'p, T>(
 }
 
 impl Session<'_> {
-    fn check(&mut self, release: Option<usize>) -> Result<Check, EngineError> {
+    async fn check(&mut self, release: Option<usize>) -> Result<Check, EngineError> {
         let standing = self.standing();
         if !standing.unknown.is_empty() {
             baseline_gate(&standing, false)?;
         }
         self.refuse_drift()?;
-        let next = Next::of(&standing.need(), self.project);
+        if standing.open().is_some() {
+            self.refuse_missing_triggers().await?;
+        }
+        let next = Next::of(&standing.need(), &standing);
         let Some(index) = release else { return Ok(Check { next, allowed: None, reason: None }) };
         let (allowed, reason) = match may_run(&standing, index) {
             Ok(reason) => (true, reason),
@@ -333,7 +336,7 @@ impl Session<'_> {
             database: self.connection.target().to_string(),
             server: dialect.server().product(dialect.kind()),
             current_release: current.map(|release| release.name.clone()),
-            next: Next::of(&standing.need(), project),
+            next: Next::of(&standing.need(), &standing),
             baseline: BaselineStatus { applied, pending: standing.baseline_pending.clone() },
             releases,
             drift,

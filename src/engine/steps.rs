@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::session::Session;
-use super::{EngineError, Event};
+use super::{EngineError, Event, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, failpoint};
 use crate::dialect::{Patience, Script, Statement};
@@ -100,24 +100,25 @@ impl Session<'_> {
                 Ok(()) => break Some(since.elapsed()),
                 Err(Failure::Engine(error)) => return Err(error),
                 Err(Failure::Check(message)) => {
+                    self.record_failure(&start, &message).await?;
                     let place = Box::new(place(step));
                     return Err(EngineError::StepCheck { place, summary, message });
                 }
                 Err(Failure::Statement(error, ran)) => (error, ran),
             };
-            if may_try_again(&error, deadline) {
+            if may_try_again(&error, deadline) && !self.observer.interrupted() {
                 tries += 1;
                 if tries == 2 {
                     self.tell(Event::Waiting { what: summary.clone(), reason: error.to_string() });
                 }
-                self.refuse_interrupted()?;
                 pause().await;
                 continue;
             }
             if ran == 0 && error.class() != Class::Disconnected {
                 self.record_failure(&start, &error.to_string()).await?;
             }
-            return Err(EngineError::Step { place: Box::new(place(step)), summary, source: error });
+            self.refuse_interrupted()?;
+            return Err(EngineError::Step { place: Box::new(place(step)), summary, source: error, clean: ran == 0 });
         };
         self.facts.steps.insert(step.id.clone(), StepFact { checksum, body, finished: true });
         self.tell(Event::StepDone { summary, took });
@@ -131,13 +132,14 @@ impl Session<'_> {
 
     async fn attempt(&mut self, start: &StepStart, script: &Script, deadline: Instant) -> Result<(), Failure> {
         let dialect = self.connection.shared_dialect();
-        if !dialect.transactional_ddl() || script.outside_transaction {
-            return self.attempt_between_records(start, script, deadline).await;
-        }
         for pragma in dialect.foreign_keys(false).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
         }
-        let done = self.attempt_in_transaction(start, script).await;
+        let done = if dialect.transactional_ddl() && !script.outside_transaction {
+            self.attempt_in_transaction(start, script).await
+        } else {
+            self.attempt_between_records(start, script, deadline).await
+        };
         for pragma in dialect.foreign_keys(true).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
         }
@@ -149,7 +151,7 @@ impl Session<'_> {
         let (connection, lease) = self.connection_and_lease();
         let done = connection
             .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
-                lease.fence(connection).await?;
+                lease.look(connection).await?;
                 store::start_step(connection, start).await?;
                 failpoint::pass("step.begin");
                 // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
@@ -190,23 +192,33 @@ impl Session<'_> {
         let fact = StepFact { checksum: start.checksum.clone(), body: start.body.clone(), finished: false };
         self.facts.steps.insert(start.id.clone(), fact);
         failpoint::pass("step.begin");
+        let observer = self.observer;
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
         // A script that is patient may leave half of its work behind when it fails: it is rendered again for what is
         // there then. The statements of the others can each be tried again by themselves.
-        let again_until = (script.patience == Patience::Instant).then_some(deadline);
+        let again = Again { deadline, observer };
+        let again = (script.patience == Patience::Instant).then_some(&again);
         connection.set_patience(script.patience).await?;
-        let done = run_statements(connection, script, again_until).await;
+        let done = run_statements(connection, script, again).await;
         connection.set_patience(Patience::Seconds).await?;
         if let Err(failure) = done {
             return Err(undo(connection, script, failure).await);
         }
         failpoint::pass("step.ran");
-        connection
-            .transaction(async |connection: &mut Connection| finish(connection, lease, start, since).await)
-            .await?;
-        failpoint::pass("step.committed");
-        Ok(())
+        // The statements have run, so it is the record alone that is tried again.
+        loop {
+            let done = connection
+                .transaction(async |connection: &mut Connection| finish(connection, lease, start, since).await);
+            match done.await {
+                Err(Failure::Statement(error, _)) if may_try_again(&error, deadline) => pause().await,
+                Err(Failure::Statement(error, _)) => return Err(Failure::Engine(error.into())),
+                done => {
+                    failpoint::pass("step.committed");
+                    return done;
+                }
+            }
+        }
     }
 
     /// Records a step that an earlier run, or an earlier try, has carried out.
@@ -260,16 +272,16 @@ async fn pause() {
 async fn run_statements(
     connection: &mut Connection,
     script: &Script,
-    again_until: Option<Instant>,
+    again: Option<&Again<'_>>,
 ) -> Result<(), Failure> {
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
-            Statement::Run(sql) => run_statement(connection, sql, again_until).await.map_err(failed)?,
+            Statement::Run(sql) => run_statement(connection, sql, again).await.map_err(failed)?,
             Statement::FirstAccepted(choices) => {
                 let mut last = Ok(());
                 for choice in choices {
-                    last = run_statement(connection, choice, again_until).await;
+                    last = run_statement(connection, choice, again).await;
                     match &last {
                         Err(error) if error.class() == Class::AlgorithmRefused => {}
                         _ => break,
@@ -289,12 +301,24 @@ async fn run_statements(
     Ok(())
 }
 
-async fn run_statement(connection: &mut Connection, sql: &str, again_until: Option<Instant>) -> Result<(), DbError> {
+async fn run_statement(connection: &mut Connection, sql: &str, again: Option<&Again<'_>>) -> Result<(), DbError> {
     loop {
         match connection.run(sql).await {
-            Err(error) if again_until.is_some_and(|deadline| may_try_again(&error, deadline)) => pause().await,
+            Err(error) if again.is_some_and(|again| again.allows(&error)) => pause().await,
             done => return done,
         }
+    }
+}
+
+/// How long a statement that did not get its lock is tried again.
+struct Again<'o> {
+    deadline: Instant,
+    observer: &'o dyn Observer,
+}
+
+impl Again<'_> {
+    fn allows(&self, error: &DbError) -> bool {
+        may_try_again(error, self.deadline) && !self.observer.interrupted()
     }
 }
 

@@ -103,10 +103,12 @@ pub fn target<'p>(
         (Phase::Expand, next) => Ok(next),
         // Migrate and contract never roll into the next release: once the last one is closed, nothing is left to do.
         (_, next) => {
-            let closed = standing.releases.iter().rev().find(|(_, state)| *state == ReleaseState::Contracted);
-            match (closed, next) {
-                (Some(_), _) | (None, None) => Ok(None),
-                (None, Some((_, next))) => Err(refused(
+            // A second contract is the first one's again; a migrate that finds no release open was to come behind an expand.
+            let closed = standing.releases.iter().any(|(_, state)| *state == ReleaseState::Contracted);
+            match next {
+                None => Ok(None),
+                Some(_) if closed && phase == Phase::Contract => Ok(None),
+                Some((_, next)) => Err(refused(
                     Gate::Order,
                     format!("no release is open: {} is not expanded", next.name),
                     "run concertina expand first",
@@ -152,6 +154,8 @@ pub fn admit(standing: &Standing<'_>, index: usize, phase: Phase) -> Result<bool
         (Phase::Expand, ReleaseState::Pending | ReleaseState::Expanding) => Ok(true),
         (Phase::Expand, _) => Ok(false),
         (Phase::Migrate, ReleaseState::Pending | ReleaseState::Expanding) => not_yet("expanded"),
+        // Rows may have come to match `where` since: whether there is anything to do, the data says.
+        (Phase::Migrate, ReleaseState::Migrated) => Ok(!release.backfills.is_empty()),
         (Phase::Migrate, ReleaseState::Expanded | ReleaseState::Migrating) => Ok(true),
         (Phase::Migrate, _) => Ok(false),
         (Phase::Contract, ReleaseState::Contracted) => Ok(false),

@@ -3,7 +3,7 @@
 use super::backfill::BackfillPlan;
 use super::facts::Facts;
 use super::schema_steps::OWN;
-use crate::catalog::Release;
+use crate::catalog::{FileStep, Release};
 use crate::dialect::sync::Rules;
 use crate::dialect::{Dialect, Refusal, Schema, Sync};
 
@@ -18,31 +18,59 @@ pub struct Proof {
     pub meaning: String,
 }
 
-/// The release's syncs that are installed: expand put them there, and contract has not removed them.
-pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
-    release
-        .syncs()
-        .filter(|(step, sync)| {
-            let removed = format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name);
-            facts.step_finished(&step.id) && !facts.steps.contains_key(&removed)
-        })
-        .map(|(_, sync)| sync)
-        .collect()
+/// The id of the step that removes a sync.
+fn removal(release: &Release, sync: &Sync) -> String {
+    format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name)
 }
 
-/// What must be proved before contract. Once a sync is removed, what it guarded is proved already.
+/// The release's syncs that are to be there: expand installed them, and contract has not begun to remove them.
+pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
+    let to_be_there = |(step, sync): (&FileStep, Sync)| {
+        let there = facts.step_finished(&step.id) && !facts.steps.contains_key(&removal(release, &sync));
+        there.then_some(sync)
+    };
+    release.syncs().filter_map(to_be_there).collect()
+}
+
+/// The release's syncs whose triggers are all in force, whatever contract has begun: a removal that failed removed nothing.
+pub fn live_syncs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<Sync> {
+    let in_force = |(step, sync): (&FileStep, Sync)| {
+        let removed = facts.step_finished(&removal(release, &sync));
+        let live = facts.step_finished(&step.id) && !removed && gone(&sync, dialect, schema).is_empty();
+        live.then_some(sync)
+    };
+    release.syncs().filter_map(in_force).collect()
+}
+
+/// The triggers of a sync that are missing or disabled, with the table of each.
+fn gone(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Vec<(String, String)> {
+    let mut triggers = dialect.sync_triggers(sync);
+    triggers.retain(|(table, name)| {
+        let live = schema.table(table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == *name));
+        !live.is_some_and(|trigger| trigger.enabled)
+    });
+    triggers
+}
+
+/// What must be proved before contract, and again by each run of it, as far as it can still be asked.
 pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Proof>, Refusal> {
     let mut proofs = Vec::new();
-    let contract_began = facts.steps.keys().any(|id| id.starts_with(&format!("{}/contract/", release.name)));
-    for backfill in release.backfills.iter().filter(|_| !contract_began) {
-        let plan = BackfillPlan::new(backfill, dialect, schema)?;
+    let contract = format!("{}/contract/", release.name);
+    let something_is_gone = facts.steps.iter().any(|(id, fact)| fact.finished && id.starts_with(&contract));
+    for backfill in &release.backfills {
+        let plan = match BackfillPlan::new(backfill, dialect, schema) {
+            Ok(plan) => plan,
+            // What contract took away was proved before; everything that can be asked still is.
+            Err(_) if something_is_gone => continue,
+            Err(refusal) => return Err(refusal),
+        };
         proofs.push(Proof {
             subject: backfill.id.clone(),
             query: plan.pending,
             meaning: format!("rows of `{}` are not migrated", backfill.table),
         });
     }
-    for sync in installed_syncs(release, facts) {
+    for sync in live_syncs(release, facts, dialect, schema) {
         let rules = Rules::new(&sync, dialect, schema, "")?;
         let key = rules.table().walk_key().unwrap_or_default();
         let table = dialect.table(&sync.table);
@@ -57,17 +85,11 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
     Ok(proofs)
 }
 
-/// The triggers of installed syncs that are missing or disabled.
+/// The triggers of installed syncs that are missing or disabled, in words.
 pub fn missing_triggers(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<String> {
-    let mut missing = Vec::new();
-    for sync in installed_syncs(release, facts) {
-        for (table, name) in dialect.sync_triggers(&sync) {
-            let live =
-                schema.table(&table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == name));
-            if !live.is_some_and(|trigger| trigger.enabled) {
-                missing.push(format!("trigger {name} on {table}, of the sync {}", sync.name));
-            }
-        }
-    }
-    missing
+    let words = |sync: &Sync| -> Vec<String> {
+        let gone = gone(sync, dialect, schema).into_iter();
+        gone.map(|(table, name)| format!("trigger {name} on {table}, of the sync {}", sync.name)).collect()
+    };
+    installed_syncs(release, facts).iter().flat_map(words).collect()
 }

@@ -41,7 +41,7 @@ impl Operation for CreateIndex {
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let text = dialect.create_index(&self.0, false);
-        if let Some(table) = schema.tables.get_mut(&self.0.table) {
+        if let Some(table) = schema.table_mut(&self.0.table) {
             table.indexes.push(Index {
                 name: self.0.name.clone(),
                 columns: self.0.columns.clone(),

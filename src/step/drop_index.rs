@@ -37,7 +37,7 @@ impl Operation for DropIndex {
         Some(!self.is_live(context.schema))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
-        if let Some(table) = schema.tables.get_mut(&self.table) {
+        if let Some(table) = schema.table_mut(&self.table) {
             table.indexes.retain(|index| index.name != self.name);
             // The text of an index begins with its name in its dialect's quotes; a bare name is the other spelling.
             let quoted = format!("INDEX {} ON", dialect.quote(&self.name)).to_lowercase();

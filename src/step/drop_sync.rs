@@ -19,7 +19,7 @@ impl Operation for DropSync {
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         for (table, name) in dialect.sync_triggers(&self.0) {
-            if let Some(live) = schema.tables.get_mut(&table) {
+            if let Some(live) = schema.table_mut(&table) {
                 live.triggers.retain(|trigger| trigger.name != name);
                 let quoted = format!("CREATE TRIGGER {} ", dialect.quote(&name));
                 live.dependents.retain(|text| !text.starts_with(&quoted));

@@ -208,7 +208,7 @@ pub fn safe_form(word: &str) -> Option<&'static str> {
 
 /// Changes a table of a schema that is being simulated.
 fn simulate(schema: &mut Schema, dialect: &dyn Dialect, table: &str, change: &Change) {
-    if let Some(live) = schema.tables.get_mut(table) {
+    if let Some(live) = schema.table_mut(table) {
         live.apply(dialect, change);
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Table};
+use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Statement, Table};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,7 +27,17 @@ impl Operation for SetNotNull {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        context.alter(&self.table, &self.change())
+        let mut script = context.alter(&self.table, &self.change())?;
+        let (table, column) = (context.dialect.table(&self.table), context.dialect.quote(&self.column));
+        // Looked for before anything is changed, and said in words.
+        script.statements.insert(
+            0,
+            Statement::MustBeEmpty {
+                query: format!("SELECT 1 FROM {table} WHERE {column} IS NULL LIMIT 1"),
+                message: format!("rows of `{}` have NULL in `{}`", self.table, self.column),
+            },
+        );
+        Ok(script)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         // PostgreSQL's way there uses a CHECK of ours; the step is not over while that one is still there.

@@ -74,6 +74,26 @@ impl Operation for SyncStep {
         for column in self.backward.keys().chain(self.forward.keys()) {
             context.column(&self.table, column)?;
         }
+        for name in self.forward.keys() {
+            let column = context.column(&self.table, name)?;
+            if !column.nullable || column.default.is_some() {
+                return Err(Refusal::new(format!(
+                    "the new column `{name}` is NOT NULL or has a default, so an old writer's row looks like a new writer's; \
+                     make it nullable without a default, and tighten it in contract"
+                ))
+                .at(name));
+            }
+        }
+        for name in self.backward.keys().filter(|_| !context.dialect.fills_in_before_not_null()) {
+            let column = context.column(&self.table, name)?;
+            if !column.nullable && column.default.is_none() {
+                return Err(Refusal::new(format!(
+                    "the old column `{name}` is NOT NULL, and {} checks that before the sync can fill it in; put a drop_not_null above",
+                    context.dialect.kind()
+                ))
+                .at(name));
+            }
+        }
         context.dialect.install_sync(&self.resolve(), context.schema)
     }
     /// Installing again replaces the triggers with the same ones, so "no" is always a safe answer.
@@ -86,7 +106,7 @@ impl Operation for SyncStep {
         for (table, name) in dialect.sync_triggers(&sync) {
             let quoted = format!("CREATE TRIGGER {} ", dialect.quote(&name));
             let text = script.statements.iter().map(Statement::sql).find(|sql| sql.starts_with(&quoted));
-            if let Some(live) = schema.tables.get_mut(&table) {
+            if let Some(live) = schema.table_mut(&table) {
                 live.triggers.push(Trigger { name, definition: String::new(), enabled: true });
                 if live.sql.is_some() {
                     live.dependents.extend(text.map(str::to_owned));

@@ -74,8 +74,14 @@ impl Lease {
         let row = row.first().ok_or(StoreError::Lost)?;
         let (token, recorded) = (row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default());
         let free = if process::is_gone(&recorded) { String::new() } else { format!(" AND expires_at <= {now}") };
-        let session = match dialect.session_id() {
-            Some(sql) => connection.query(sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
+        let former = row.text(2).unwrap_or_default();
+        let expired = row.integer(3).unwrap_or(0) <= super::now(connection).await?;
+        if expired || free.is_empty() {
+            // Before the lease is taken: whoever has it may rely on nobody being at work.
+            end_session(connection, &former).await?;
+        }
+        let session = match dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) {
+            Some(sql) => connection.query(&sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
             None => String::new(),
         };
         let sql = dialect.placeholders(&format!(
@@ -101,7 +107,6 @@ impl Lease {
             let holder = holder(connection).await?.ok_or(StoreError::Lost)?;
             return Err(StoreError::Held(holder));
         }
-        end_sessions(connection, &row.text(2).unwrap_or_default()).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let heartbeat = tokio::spawn(beat(connection.another().await?, token + 1, Arc::clone(&lost)));
         Ok(Self { token: token + 1, holder: process.shown, command: command.to_owned(), lost, heartbeat })
@@ -118,6 +123,15 @@ impl Lease {
     /// The command it was taken for.
     pub fn command(&self) -> &str {
         &self.command
+    }
+
+    /// Fails when somebody else has taken over, without a lock on the lease: for the beginning of a transaction that may
+    /// take longer than the lease lasts, and ends with [`fence`](Self::fence).
+    pub async fn look(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        if self.lost.load(Ordering::Relaxed) || current_token(connection).await? != Some(self.token) {
+            return Err(StoreError::Lost);
+        }
+        Ok(())
     }
 
     /// Fails when somebody else has taken over; inside a transaction, its writes then roll back.
@@ -148,13 +162,13 @@ pub(super) async fn fence(connection: &mut Connection, token: i64) -> Result<(),
         LASTS.as_millis()
     ));
     // A renewal in the same millisecond changes nothing, and MySQL then counts no row: ask before giving up.
-    if connection.execute(&sql, &[NAME.into(), token.into()]).await? == 0 {
-        let sql = dialect.placeholders("SELECT token FROM concertina_lease WHERE name = ?");
-        if connection.integer(&sql, &[NAME.into()]).await? != Some(token) {
-            return Err(StoreError::Lost);
-        }
-    }
-    Ok(())
+    let renewed = connection.execute(&sql, &[NAME.into(), token.into()]).await? > 0;
+    if renewed || current_token(connection).await? == Some(token) { Ok(()) } else { Err(StoreError::Lost) }
+}
+
+async fn current_token(connection: &mut Connection) -> Result<Option<i64>, DbError> {
+    let sql = connection.dialect().placeholders("SELECT token FROM concertina_lease WHERE name = ?");
+    connection.integer(&sql, &[NAME.into()]).await
 }
 
 async fn beat(mut connection: Connection, token: i64, lost: Arc<AtomicBool>) {
@@ -208,23 +222,20 @@ async fn make_table(connection: &mut Connection) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Ends what a dead holder left at the server: a statement that runs there cannot be fenced by a token.
-async fn end_sessions(connection: &mut Connection, sessions: &str) -> Result<(), StoreError> {
+/// Ends what a dead holder left at the server, and waits until it is gone: a statement that runs there cannot be fenced by
+/// a token.
+async fn end_session(connection: &mut Connection, mark: &str) -> Result<(), StoreError> {
     let dialect = connection.shared_dialect();
-    for id in sessions.split(',').filter(|id| !id.is_empty()) {
-        let Some((end, alive)) = dialect.end_session(id) else { continue };
-        for _ in 0..100 {
-            if connection.query(&alive, &[]).await?.is_empty() {
-                break;
-            }
-            // Not ours to end, or gone since: the next look tells.
-            if let Err(error) = connection.run(&end).await {
-                tracing::debug!(%error, id, "end a former holder's session");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    let Some(find) = dialect.marked_session(mark).filter(|_| !mark.is_empty()) else { return Ok(()) };
+    for _ in 0..100 {
+        let Some(id) = connection.integer(&find, &[]).await? else { return Ok(()) };
+        // A failure is no news: the next look tells whether it is gone.
+        if let Err(error) = connection.run(&dialect.end_session(id)).await {
+            tracing::debug!(%error, id, "end a former holder's session");
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Ok(())
+    Err(StoreError::StillThere)
 }
 
 /// Who holds the lease now, if anyone does.

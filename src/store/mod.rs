@@ -33,6 +33,9 @@ pub enum StoreError {
     /// The lease went to somebody else while we were at work.
     #[error("the lease was lost: another runner took over, and nothing more was written")]
     Lost,
+    /// A dead runner's statement is still at the server.
+    #[error("a former runner's statement is still at the server, and could not be ended")]
+    StillThere,
     /// The state tables are of a newer version than this program.
     #[error("the state tables have version {found}, and this program knows {known}; use the newer concertina")]
     NewerState {

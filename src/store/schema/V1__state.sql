@@ -17,11 +17,11 @@ CREATE TABLE IF NOT EXISTS concertina_step (
   summary TEXT NOT NULL,
   file TEXT NOT NULL,
   checksum VARCHAR(64) NOT NULL,
-  body TEXT NOT NULL,
+  body TEXT /*!(16000000)*/ NOT NULL,
   attempts BIGINT NOT NULL,
   started_at BIGINT NOT NULL,
   finished_at BIGINT,
-  failure TEXT,
+  failure TEXT /*!(16000000)*/,
   PRIMARY KEY (step_id)
 ) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS concertina_backfill (
   table_name VARCHAR(190) NOT NULL,
   file TEXT NOT NULL,
   checksum VARCHAR(64) NOT NULL,
-  body TEXT NOT NULL,
+  body TEXT /*!(16000000)*/ NOT NULL,
   started_at BIGINT NOT NULL,
   finished_at BIGINT,
   PRIMARY KEY (backfill_id)
@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS concertina_history (
   command TEXT NOT NULL,
   subject TEXT NOT NULL,
   outcome VARCHAR(32) NOT NULL,
-  detail TEXT,
+  detail TEXT /*!(16000000)*/,
   duration_ms BIGINT,
   PRIMARY KEY (event_id)
 ) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */;
