@@ -34,7 +34,7 @@ pub enum StoreError {
     #[error("the lease was lost: another runner took over, and nothing more was written")]
     Lost,
     /// The state tables are of a newer version than this program.
-    #[error("the state tables have version {found}, and this program knows {known}; use the newer concertina")]
+    #[error("the state tables have version {found}, and this program knows {known}")]
     NewerState {
         /// The version in the database.
         found: i64,
@@ -78,6 +78,7 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
         &[("V1__state".to_owned(), STATE_SCHEMA.to_owned())],
         STATE_HISTORY,
         refinery_core::Target::Latest,
+        &[],
     )
     .await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
