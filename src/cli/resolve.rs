@@ -7,7 +7,7 @@ use crate::engine::{Answer, resolve};
 
 /// Say what only a person can know: that a step took effect, that it did not, or that a changed file is as good
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false, args = ["applied", "not_applied", "accept"])]
+#[command(group(clap::ArgGroup::new("answer").required(true).args(["applied", "not_applied", "accept"])))]
 pub(super) struct Resolve {
     /// The id of a step, or the path of a file
     subject: String,
