@@ -74,6 +74,12 @@ impl Operation for SyncStep {
         for column in self.backward.keys().chain(self.forward.keys()) {
             context.column(&self.table, column)?;
         }
+        for related in &self.related {
+            for (there, here) in &related.key {
+                context.column(&related.table, there)?;
+                context.column(&self.table, here)?;
+            }
+        }
         context.dialect.install_sync(&self.resolve(), context.schema)
     }
     /// Installing again replaces the triggers with the same ones, so "no" is always a safe answer.
