@@ -62,7 +62,10 @@ impl Session<'_> {
         let plan = BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
             let place =
                 refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
-            EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
+            EngineError::Unfit {
+                phase: format!("migrate of {}", release.name),
+                diagnostics: Diagnostics(vec![place.diagnostic(&refusal.reason)]),
+            }
         })?;
         let mut range = self.begin(release, backfill).await?;
         // An estimate is a comfort: a table it cannot be had for is walked all the same.

@@ -3,12 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::backfill::MigrateEnd;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Event, Observer};
-use crate::catalog::{Project, Release};
+use crate::catalog::{Diagnostics, Project, Release};
 use crate::db::{Target, failpoint};
 use crate::dialect::expression;
-use crate::plan::{Gate, Need, Refused, admit, baseline_gate, installed_syncs, target};
+use crate::plan::{
+    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, installed_syncs, target,
+};
 use crate::step::Phase;
 use crate::store;
 
@@ -49,8 +51,12 @@ pub async fn run_phase(
     options: &PhaseOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome, EngineError> {
-    let access = Access::Write { command: phase.word(), create: false };
-    let mut session = Session::open(project, target, access, observer).await?;
+    if let Some(name) = &options.release
+        && project.release(name).is_none()
+    {
+        return Err(unknown_release(project, name));
+    }
+    let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.phase(phase, options).await;
     session.close(outcome).await
 }
@@ -66,8 +72,7 @@ pub async fn upgrade(
         Some(name) => project.release(name).map(|(index, _)| index).ok_or_else(|| unknown_release(project, name))?,
         None => project.releases.len().saturating_sub(1),
     };
-    let access = Access::Write { command: "upgrade", create: true };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, true, observer).await?;
     let outcome = session.upgrade(last).await;
     session.close(outcome).await
 }
@@ -80,21 +85,30 @@ pub(super) fn unknown_release(project: &Project, name: &str) -> EngineError {
     EngineError::Usage(format!("there is no release `{name}` in the train ({}){advice}", train.join(", ")))
 }
 
-impl Session<'_> {
+/// Whether nothing is left to do up to a release.
+fn is_upgraded(standing: &Standing<'_>, last: usize) -> bool {
+    standing.baseline_pending.is_empty()
+        && standing
+            .releases
+            .iter()
+            .take(last + 1)
+            .all(|(_, state)| matches!(state, ReleaseState::Unchanged | ReleaseState::Contracted))
+}
+
+impl<'p> Session<'p> {
     async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
-        if let Some(name) = &options.release
-            && self.project.release(name).is_none()
-        {
-            return Err(unknown_release(self.project, name));
+        // Asked twice: before the lease, so that a refusal writes nothing, and under it.
+        if !self.is_held().await? {
+            let admitted = self.admitted(phase, options).await;
+            // What another runner has just begun looks like anything; the lease says so better.
+            if !matches!(admitted, Ok(Some(_))) && !self.is_held().await? {
+                return admitted.map(|_| self.outcome(Vec::new(), false, None));
+            }
         }
-        self.pass_shared_gates().await?;
-        let standing = self.standing();
-        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else {
+        self.take_lease(phase.word()).await?;
+        let Some(release) = self.admitted(phase, options).await? else {
             return Ok(self.outcome(Vec::new(), false, None));
         };
-        if !admit(&standing, index, phase)? {
-            return Ok(self.outcome(Vec::new(), false, None));
-        }
         let (limited, caution) = match phase {
             Phase::Expand => (self.expand(release).await?, None),
             Phase::Migrate => (self.migrate(release, options.max_rows).await?, None),
@@ -113,31 +127,77 @@ impl Session<'_> {
         Outcome { done, limited, need: self.standing().need(), caution }
     }
 
-    /// Drift, a newer database, a missing baseline, missing triggers.
-    async fn pass_shared_gates(&mut self) -> Result<(), EngineError> {
+    /// The release whose phase is to run, once every gate but the data's has passed and its files fit the database;
+    /// `None` where nothing is left to do.
+    async fn admitted(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Option<&'p Release>, EngineError> {
         let standing = self.standing();
-        let has_tables = !standing.baseline_pending.is_empty() && !self.connection.inspect().await?.tables.is_empty();
-        baseline_gate(&standing, has_tables)?;
+        if !standing.baseline_pending.is_empty() || !standing.unknown.is_empty() {
+            let schema = self.connection.inspect().await?;
+            baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+        }
         self.refuse_drift()?;
-        self.refuse_missing_triggers().await
+        self.refuse_missing_triggers().await?;
+        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
+        if !admit(&standing, index, phase)? {
+            return Ok(None);
+        }
+        self.refuse_unfit(release, phase).await?;
+        Ok(Some(release))
+    }
+
+    /// Fails where the phase's files do not fit this database: before its first step, and before it is recorded as begun.
+    async fn refuse_unfit(&mut self, release: &Release, phase: Phase) -> Result<(), EngineError> {
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.shared_dialect();
+        match check_release(release, &[phase], &self.facts, dialect.as_ref(), &schema) {
+            Ok(_) => Ok(()),
+            Err(errors) => Err(EngineError::Unfit {
+                phase: format!("{phase} of {}", release.name),
+                diagnostics: Diagnostics(errors),
+            }),
+        }
+    }
+
+    /// The gates of `upgrade`, asked before the lease and under it.
+    async fn refuse_upgrade(&mut self, last: usize) -> Result<(), EngineError> {
+        self.refuse_newer()?;
+        self.refuse_drift()?;
+        let standing = self.standing();
+        // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it. A
+        // baseline that died in its first file, on a database without transactional DDL, left its tables: our note that
+        // it began tells it from a stranger's.
+        if !standing.baseline_pending.is_empty() && self.facts.baseline.is_empty() && !self.baseline_began().await? {
+            let schema = self.connection.inspect().await?;
+            if !schema.tables.is_empty() {
+                baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+            }
+        }
+        if !standing.baseline_pending.is_empty() {
+            return Ok(());
+        }
+        self.refuse_missing_triggers().await?;
+        // The files of later phases are looked at when those before them have run.
+        let next = match standing.need() {
+            Need::Phase(phase, name) => self.project.release(&name).map(|(index, release)| (phase, index, release)),
+            Need::Nothing | Need::Baseline(_) => None,
+        };
+        match next {
+            Some((phase, index, release)) if index <= last => self.refuse_unfit(release, phase).await,
+            _ => Ok(()),
+        }
     }
 
     async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
-        let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
-        self.refuse_drift()?;
-        let mut done = Vec::new();
-        if !standing.baseline_pending.is_empty() {
-            // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it.
-            if self.facts.baseline.is_empty() && !self.connection.inspect().await?.tables.is_empty() {
-                // A baseline that died in its first file, on a database without transactional DDL, left its tables: our
-                // note that it began tells it from a stranger's.
-                if !self.baseline_began().await? {
-                    baseline_gate(&standing, true)?;
-                }
+        if !self.is_held().await? {
+            let refused = self.refuse_upgrade(last).await;
+            if (refused.is_err() || is_upgraded(&self.standing(), last)) && !self.is_held().await? {
+                return refused.map(|()| self.outcome(Vec::new(), false, None));
             }
+        }
+        self.take_lease("upgrade").await?;
+        self.refuse_upgrade(last).await?;
+        let mut done = Vec::new();
+        if !self.standing().baseline_pending.is_empty() {
             done.extend(self.apply_baseline().await?);
         }
         self.refuse_missing_triggers().await?;
@@ -148,6 +208,7 @@ impl Session<'_> {
                 if !admit(&standing, index, phase)? {
                     continue;
                 }
+                self.refuse_unfit(release, phase).await?;
                 match phase {
                     Phase::Expand => self.expand(release).await.map(drop)?,
                     Phase::Migrate => self.migrate(release, None).await.map(drop)?,
@@ -160,6 +221,9 @@ impl Session<'_> {
     }
 
     async fn baseline_began(&mut self) -> Result<bool, EngineError> {
+        if !store::is_installed(&mut self.connection).await? {
+            return Ok(false);
+        }
         let events = store::recent(&mut self.connection, 1_000).await?;
         Ok(events.iter().any(|event| event.subject == BASELINE_BEGAN))
     }

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::phases::unknown_release;
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Observer};
-use crate::catalog::{Diagnostics, Project};
+use crate::catalog::{Diagnostic, Diagnostics, Project};
 use crate::db::Target;
 use crate::plan::{
     BackfillPlan, Drift, Need, ReleaseState, baseline_gate, check_release, drifts, installed_syncs, may_run,
@@ -187,7 +187,7 @@ pub struct PlanStep {
 
 /// Reads where everything stands.
 pub async fn status(project: &Project, target: &Target, observer: &dyn Observer) -> Result<Status, EngineError> {
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.status().await).await
 }
 
@@ -202,7 +202,7 @@ pub async fn check(
         Some(name) => Some(project.release(name).ok_or_else(|| unknown_release(project, name))?.0),
         None => None,
     };
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.check(index)).await
 }
 
@@ -213,8 +213,12 @@ pub async fn plan(
     phase: Option<Phase>,
     observer: &dyn Observer,
 ) -> Result<PhasePlan, EngineError> {
-    let session = Session::open(project, target, Access::Read, observer).await?;
+    let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.plan(phase).await).await
+}
+
+fn unfit(phase: Phase, release: &str, errors: Vec<Diagnostic>) -> EngineError {
+    EngineError::Unfit { phase: format!("plan of {phase} of {release}"), diagnostics: Diagnostics(errors) }
 }
 
 async fn reading<'p, T>(
@@ -228,9 +232,7 @@ async fn reading<'p, T>(
 impl Session<'_> {
     fn check(&mut self, release: Option<usize>) -> Result<Check, EngineError> {
         let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
+        self.refuse_newer()?;
         self.refuse_drift()?;
         let next = Next::of(&standing.need(), self.project);
         let Some(index) = release else { return Ok(Check { next, allowed: None, reason: None }) };
@@ -242,15 +244,14 @@ impl Session<'_> {
     }
 
     async fn status(&mut self) -> Result<Status, EngineError> {
+        // This project cannot say where a newer database stands.
+        self.refuse_newer()?;
         let project = self.project;
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
         let standing = self.standing();
         let mut drift: Vec<String> =
             drifts(project, dialect.kind(), &self.facts).iter().map(|drift: &Drift| drift.words()).collect();
-        if !standing.unknown.is_empty() {
-            drift.push(format!("the database is newer than this project: it records {}", standing.unknown.join(", ")));
-        }
         let mut releases = Vec::new();
         for (release, state) in &standing.releases {
             drift.extend(
@@ -345,19 +346,15 @@ impl Session<'_> {
     async fn plan(&mut self, wanted: Option<Phase>) -> Result<PhasePlan, EngineError> {
         let project = self.project;
         let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
+        self.refuse_newer()?;
         self.refuse_drift()?;
         let dialect = self.connection.shared_dialect();
         let (phase, name) = match standing.need() {
             Need::Nothing => return Ok(PhasePlan { release: None, phase: "none".to_owned(), steps: Vec::new() }),
             Need::Baseline(labels) => {
-                if let Some(phase) = wanted {
-                    let missing = labels.join(", ");
-                    return Err(EngineError::Usage(format!(
-                        "the baseline is not applied ({missing}), so there is no schema to plan {phase} for; run concertina upgrade --to RELEASE"
-                    )));
+                if wanted.is_some() {
+                    // There is no schema to plan a phase for.
+                    baseline_gate(&standing, &[])?;
                 }
                 let steps = project
                     .baseline(dialect.kind())
@@ -379,7 +376,8 @@ impl Session<'_> {
         // What comes before the wanted phase is carried out on a copy of the schema.
         let phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| *phase <= last).collect();
         let schema = self.connection.inspect().await?;
-        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
+        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema)
+            .map_err(|errors| unfit(last, &name, errors))?;
         let mut steps: Vec<PlanStep> = scripts
             .into_iter()
             .filter(|(step, _)| step.id.starts_with(&format!("{name}/{last}/")))
@@ -402,7 +400,7 @@ impl Session<'_> {
                     }
                 }
                 let plan = BackfillPlan::new(backfill, dialect.as_ref(), &planned)
-                    .map_err(|refusal| Diagnostics(vec![backfill.origin.diagnostic(refusal.reason)]))?;
+                    .map_err(|refusal| unfit(last, &name, vec![backfill.origin.diagnostic(refusal.reason)]))?;
                 let rows = u64::from(project.manifest.batch.rows);
                 steps.push(PlanStep {
                     id: backfill.id.clone(),

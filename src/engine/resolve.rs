@@ -1,9 +1,10 @@
 //! Takes a person's word on what the database cannot tell.
 
-use super::session::{Access, Session};
+use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
+use crate::plan::{DriftKind, drifts};
 use crate::store::{self, StoreError};
 
 /// What a person says.
@@ -25,8 +26,7 @@ pub async fn resolve(
     answer: Answer,
     observer: &dyn Observer,
 ) -> Result<Vec<String>, EngineError> {
-    let access = Access::Write { command: "resolve", create: false };
-    let mut session = Session::open(project, target, access, observer).await?;
+    let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.resolve(subject, answer).await;
     session.close(outcome).await
 }
@@ -39,7 +39,8 @@ impl Session<'_> {
         }
     }
 
-    async fn resolve_step(&mut self, id: &str, answer: Answer) -> Result<Vec<String>, EngineError> {
+    /// Fails unless the step waits for an answer.
+    fn refuse_decided(&self, id: &str) -> Result<(), EngineError> {
         let undecided: Vec<String> = self
             .records
             .steps
@@ -47,14 +48,22 @@ impl Session<'_> {
             .filter(|record| record.finished_at.is_none() && record.failure.is_none())
             .map(|record| record.id.clone())
             .collect();
-        if !undecided.iter().any(|step| step == id) {
-            let known = if undecided.is_empty() {
-                "no step waits for an answer".to_owned()
-            } else {
-                format!("these wait for an answer: {}", undecided.join(", "))
-            };
-            return Err(EngineError::Usage(format!("the step `{id}` does not wait for an answer; {known}")));
+        if undecided.iter().any(|step| step == id) {
+            return Ok(());
         }
+        let known = if undecided.is_empty() {
+            "no step waits for an answer".to_owned()
+        } else {
+            format!("these wait for an answer: {}", undecided.join(", "))
+        };
+        Err(EngineError::Usage(format!("the step `{id}` does not wait for an answer; {known}")))
+    }
+
+    async fn resolve_step(&mut self, id: &str, answer: Answer) -> Result<Vec<String>, EngineError> {
+        // Asked twice: a step that another runner is at is no step that waits.
+        self.refuse_decided(id)?;
+        self.take_lease("resolve").await?;
+        self.refuse_decided(id)?;
         let (connection, lease) = self.connection_and_lease();
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
@@ -90,6 +99,13 @@ impl Session<'_> {
     async fn accept(&mut self, file: &str) -> Result<Vec<String>, EngineError> {
         let kind = self.connection.dialect().kind();
         let project = self.project;
+        let changed = drifts(project, kind, &self.facts).into_iter().any(|drift| {
+            matches!(drift.kind, DriftKind::Changed { .. }) && drift.subject.split(':').next() == Some(file)
+        });
+        if !changed {
+            return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
+        }
+        self.take_lease("resolve").await?;
         let mut accepted = Vec::new();
         for release in &project.releases {
             for step in release.expand.iter().chain(&release.contract) {

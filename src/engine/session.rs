@@ -6,26 +6,14 @@ use super::{EngineError, Event, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
 use crate::plan::{
-    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, drifts, missing_triggers,
+    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, baseline_gate, drifts,
+    missing_triggers,
 };
 use crate::step::Phase;
 use crate::store::{self, BaselineEntry, Lease, Records};
 
-/// What a session may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access<'c> {
-    /// Read: no lease, no table of ours is made.
-    Read,
-    /// Write, under the lease; `create` makes a SQLite file that is not there.
-    Write {
-        /// The command, for whoever meets the lease.
-        command: &'c str,
-        /// Whether to create.
-        create: bool,
-    },
-}
-
-/// A session.
+/// A session. It opens for reading, and takes the lease once it is known that there is something to write: a command that
+/// refuses leaves no trace in the database, no table of ours in a stranger's.
 pub(super) struct Session<'p> {
     pub(super) project: &'p Project,
     pub(super) connection: Connection,
@@ -36,26 +24,34 @@ pub(super) struct Session<'p> {
 }
 
 impl<'p> Session<'p> {
+    /// Opens a session and reads the facts; `create` makes a SQLite file that is not there.
     pub(super) async fn open(
         project: &'p Project,
         target: &Target,
-        access: Access<'_>,
+        create: bool,
         observer: &'p dyn Observer,
     ) -> Result<Self, EngineError> {
-        let create = matches!(access, Access::Write { create: true, .. });
-        let mut connection = Connection::open(target, create).await?;
-        let mut lease = None;
-        if let Access::Write { command, .. } = access {
-            // Look before writing: a database that a newer program keeps is left alone, lease table and all.
-            store::is_installed(&mut connection).await?;
-            let taken = Lease::take(&mut connection, command).await?;
-            store::install(&mut connection, &taken).await?;
-            lease = Some(taken);
-        }
+        let connection = Connection::open(target, create).await?;
         let mut session =
-            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease };
+            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease: None };
         session.reload().await?;
         Ok(session)
+    }
+
+    /// Reads the facts again, and says whether somebody holds the lease.
+    pub(super) async fn is_held(&mut self) -> Result<bool, EngineError> {
+        self.reload().await?;
+        Ok(self.records.holder.is_some())
+    }
+
+    /// Takes the lease, makes our tables where they are not there, and reads the facts again: they may have moved on
+    /// while nothing was held, so what was decided by them is to be decided once more.
+    pub(super) async fn take_lease(&mut self, command: &str) -> Result<(), EngineError> {
+        let taken = Lease::take(&mut self.connection, command).await?;
+        let installed = store::install(&mut self.connection, &taken).await;
+        self.lease = Some(taken);
+        installed?;
+        self.reload().await
     }
 
     /// Reads the facts again.
@@ -101,6 +97,12 @@ impl<'p> Session<'p> {
     pub(super) fn connection_and_lease(&mut self) -> (&mut Connection, &Lease) {
         let lease = self.lease.as_ref().expect("a session that writes was opened with a lease");
         (&mut self.connection, lease)
+    }
+
+    /// Fails where the database records what the project does not know.
+    pub(super) fn refuse_newer(&self) -> Result<(), EngineError> {
+        let standing = self.standing();
+        if standing.unknown.is_empty() { Ok(()) } else { Ok(baseline_gate(&standing, &[])?) }
     }
 
     /// Fails where the files are not what was applied.
