@@ -17,6 +17,9 @@
     reason = "a test fails by panicking, its name is its documentation, and it is not in a hurry"
 )]
 
+mod bad_input;
+mod baseline;
+mod cli;
 mod conformance;
 mod layout;
 mod support;
