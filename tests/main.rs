@@ -18,6 +18,9 @@
 )]
 
 mod backfill;
+mod bad_input;
+mod baseline;
+mod cli;
 mod conformance;
 mod crash;
 mod layout;

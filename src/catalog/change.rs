@@ -194,6 +194,16 @@ impl Loader {
             return self.sql_file(id, change).into_iter().collect();
         }
         let Some(document) = self.document(change) else { return Vec::new() };
+        let key = [Part::Key("backfill".to_owned())];
+        if document.value.get("backfill").is_some() {
+            self.errors.push(
+                document
+                    .key_origin(&key)
+                    .diagnostic(format!("a backfill belongs to the migrate phase, not to {phase}"))
+                    .help(format!("move it to {}", in_folder(&document, phase, Phase::Migrate))),
+            );
+            return Vec::new();
+        }
         let file: StepsFile = match document.read(&document.value, &[]) {
             Ok(file) => file,
             Err(errors) => {
@@ -257,8 +267,7 @@ impl Loader {
         };
         if !phases.contains(&phase) {
             let right = phases.iter().map(|phase| phase.word()).collect::<Vec<_>>().join(" or ");
-            let path = &document.source.path;
-            let there = path.replacen(phase.folder(), phases[0].folder(), 1);
+            let there = in_folder(document, phase, phases[0]);
             self.errors.push(
                 key.diagnostic(format!("`{word}` is a step of {right}, not of {phase}"))
                     .help(format!("move it to {there}")),
@@ -319,6 +328,19 @@ impl Loader {
             return None;
         }
         let document = self.document(change)?;
+        if document.value.get("steps").is_some() {
+            self.errors.push(
+                document
+                    .key_origin(&[Part::Key("steps".to_owned())])
+                    .diagnostic("schema steps belong to expand or to contract, not to the migrate phase")
+                    .help(format!(
+                        "move what adds or loosens to {}, what removes or tightens to {}",
+                        in_folder(&document, Phase::Migrate, Phase::Expand),
+                        in_folder(&document, Phase::Migrate, Phase::Contract)
+                    )),
+            );
+            return None;
+        }
         let file: DataFile = match document.read(&document.value, &[]) {
             Ok(file) => file,
             Err(errors) => {
@@ -401,6 +423,11 @@ fn require_what_was_not_null(release: &mut Release) {
                 .collect();
         }
     }
+}
+
+/// The path that a file would have in another phase.
+fn in_folder(document: &Document, phase: Phase, other: Phase) -> String {
+    document.source.path.replacen(phase.folder(), other.folder(), 1)
 }
 
 /// A value's text with comments and layout gone, so that neither changes a checksum.

@@ -58,7 +58,7 @@ impl Document {
                 "duplicated key in mapping" => {
                     format!("the key `{}` is there twice", text[start..end].trim())
                 }
-                other => other.to_owned(),
+                other => format!("this is no YAML: {other}"),
             };
             place.diagnostic(message)
         })?;
@@ -116,6 +116,7 @@ impl Document {
                 }
             }
             let message = error.inner().to_string();
+            let shown = in_our_words(&message);
             let unknown = message
                 .strip_prefix("unknown field `")
                 .and_then(|rest| rest.split_once('`'))
@@ -123,18 +124,43 @@ impl Document {
             let Some(name) = unknown else {
                 let origin =
                     if message.starts_with("missing field") { self.key_origin(&place) } else { self.origin(&place) };
-                errors.push(origin.diagnostic(message));
+                errors.push(origin.diagnostic(shown));
                 return Err(errors);
             };
             // Some deserializers put the unknown key into the path, some do not.
             if place.last() != Some(&Part::Key(name.clone())) || place.len() == path.len() {
                 place.push(Part::Key(name.clone()));
             }
-            errors.push(self.key_origin(&place).diagnostic(message));
+            errors.push(self.key_origin(&place).diagnostic(shown));
             if !remove(&mut value, &place[path.len()..]) {
                 return Err(errors);
             }
         }
+    }
+}
+
+/// serde speaks of fields and Rust's types; whoever wrote the file knows of keys and YAML's.
+fn in_our_words(message: &str) -> String {
+    let mut words = message.to_owned();
+    for (theirs, ours) in [
+        ("unknown field", "unknown key"),
+        ("missing field", "missing key"),
+        ("duplicate field", "duplicate key"),
+        ("invalid type: sequence", "invalid type: a list"),
+        ("invalid type: map", "invalid type: a mapping"),
+        ("invalid type: unit value", "invalid type: nothing"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a mapping"),
+        ("expected u32", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
+        ("expected a boolean", "expected true or false"),
+        ("expected a string", "expected a text"),
+    ] {
+        words = words.replacen(theirs, ours, 1);
+    }
+    match words.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected a mapping"),
+        None => words,
     }
 }
 

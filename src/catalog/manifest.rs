@@ -101,12 +101,15 @@ impl Manifest {
     pub(super) fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
         let mut manifest: Self = document.read(&document.value, &[])?;
         let key = |name: &str| vec![Part::Key(name.to_owned())];
-        if let Some(database) = &manifest.database {
-            let interpolated = interpolate(database, |name| std::env::var(name).ok())
-                .map_err(|message| vec![document.origin(&key("database")).diagnostic(message)])?;
-            manifest.database = Some(interpolated);
-        }
         let mut errors = Vec::new();
+        if let Some(database) = &manifest.database {
+            match interpolate(database, |name| std::env::var(name).ok()) {
+                Ok(interpolated) => manifest.database = Some(interpolated),
+                Err((message, word)) => {
+                    errors.push(document.origin(&key("database")).narrowed(&word).diagnostic(message));
+                }
+            }
+        }
         let releases = manifest.releases.clone().unwrap_or_default();
         for (index, release) in releases.iter().enumerate() {
             let place = || -> Origin { document.origin(&[Part::Key("releases".to_owned()), Part::Index(index)]) };
@@ -139,7 +142,9 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// Puts environment variables in: `${NAME}`, `${NAME:-default}`, `$$` for a dollar.
-fn interpolate(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, String> {
+///
+/// An error comes with the word that it is about.
+fn interpolate(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<String, (String, String)> {
     let mut output = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -149,7 +154,8 @@ fn interpolate(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<
             output.push('$');
             rest = after;
         } else if let Some(after) = rest.strip_prefix('{') {
-            let (inside, after) = after.split_once('}').ok_or("a `${` is never closed")?;
+            let (inside, after) =
+                after.split_once('}').ok_or_else(|| ("a `${` is never closed".to_owned(), "${".to_owned()))?;
             let (name, default) = match inside.split_once(":-") {
                 Some((name, default)) => (name, Some(default)),
                 None => (inside, None),
@@ -157,7 +163,8 @@ fn interpolate(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<
             match variable(name).filter(|value| !value.is_empty()).or(default.map(str::to_owned)) {
                 Some(value) => output.push_str(&value),
                 None => {
-                    return Err(format!("the environment variable `{name}` is not set, and there is no `:-default`"));
+                    let message = format!("the environment variable `{name}` is not set, and there is no `:-default`");
+                    return Err((message, name.to_owned()));
                 }
             }
             rest = after;

@@ -159,24 +159,11 @@ impl Loader {
             );
             return None;
         }
-        let source = self.read(MANIFEST)?;
-        let document = match document::Document::parse(&source) {
-            Ok(document) => document,
-            Err(error) => {
-                self.errors.push(error);
-                return None;
-            }
-        };
-        let manifest = match Manifest::read(&document) {
-            Ok(manifest) => manifest,
-            Err(errors) => {
-                self.errors.extend(errors);
-                return None;
-            }
-        };
+        let manifest = self.manifest();
         let baseline = self.baseline();
         let folders = self.release_folders();
-        let train = match &manifest.releases {
+        // Where the manifest has errors of its own, the files of every release are looked at all the same.
+        let train = match manifest.as_ref().and_then(|manifest| manifest.releases.as_ref()) {
             Some(train) => train.clone(),
             None => natural_order(folders.keys().cloned().collect()),
         };
@@ -203,7 +190,15 @@ impl Loader {
             releases.push(self.release(name));
         }
         self.syncs(&releases);
-        Some(Project { root: self.root.clone(), manifest, releases, baseline })
+        Some(Project { root: self.root.clone(), manifest: manifest?, releases, baseline })
+    }
+
+    fn manifest(&mut self) -> Option<Manifest> {
+        let source = self.read(MANIFEST)?;
+        let read = document::Document::parse(&source)
+            .map_err(|error| vec![error])
+            .and_then(|document| Manifest::read(&document));
+        read.map_err(|errors| self.errors.extend(errors)).ok()
     }
 
     fn release_folders(&mut self) -> BTreeMap<String, Vec<Phase>> {

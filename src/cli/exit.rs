@@ -18,6 +18,7 @@ pub(super) const PERSON: u8 = 9;
 pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
     match error {
         EngineError::Project(_)
+        | EngineError::Unfit { .. }
         | EngineError::Db(_)
         | EngineError::Step { .. }
         | EngineError::StepCheck { .. }

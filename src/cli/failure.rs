@@ -1,11 +1,11 @@
 //! An error as people and programs read it: what was tried, on what, and what to do next.
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
 use super::{exit, output, talk};
 use crate::catalog::Diagnostic;
-use crate::db::{Class, DbError};
+use crate::db::{Class, DbError, without_passwords};
 use crate::engine::EngineError;
 use crate::plan::{Drift, DriftKind};
 use crate::store::StoreError;
@@ -39,9 +39,9 @@ impl Failure {
 
     pub(super) fn print(&self, as_json: bool) {
         let engine = self.error.downcast_ref::<EngineError>();
-        if let Some(EngineError::Project(diagnostics)) = engine {
+        if let Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) = engine {
             for diagnostic in &diagnostics.0 {
-                output::talk(&render(diagnostic));
+                output::talk(&format!("{}\n", render(diagnostic)));
             }
         }
         if let Some(EngineError::Step { place, .. } | EngineError::StepCheck { place, .. }) = engine {
@@ -57,8 +57,12 @@ impl Failure {
         }
         if as_json {
             let places: Vec<_> = match engine {
-                Some(EngineError::Project(diagnostics)) => diagnostics.0.iter().map(ToString::to_string).collect(),
+                Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
+                    diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
+                }
                 Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
+                Some(EngineError::BaselineDiffers(details) | EngineError::MissingTriggers(details)) => details.clone(),
+                Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
                 _ => Vec::new(),
             };
             let document = json!({
@@ -71,44 +75,28 @@ impl Failure {
 
 /// A diagnostic with its source line, the place underlined.
 fn render(diagnostic: &Diagnostic) -> String {
-    let title = Level::ERROR.primary_title(diagnostic.message.as_str());
-    let masked = diagnostic.origin.as_ref().map_or_else(String::new, |origin| mask_passwords(&origin.source.text));
+    let message = without_passwords(&diagnostic.message);
+    let title = Level::ERROR.primary_title(message.as_str());
+    // As long as it was, so that the span still fits.
+    let text = diagnostic.origin.as_ref().map(|origin| without_passwords(&origin.source.text)).unwrap_or_default();
     let mut report = match &diagnostic.origin {
-        Some(origin) if !origin.source.text.is_empty() => {
+        Some(origin) if !text.is_empty() => {
             // A span over several lines is cut to its first: that is the line to look at.
-            let text = &masked;
             let first = text[origin.span.clone()].find('\n').map_or(origin.span.end, |at| origin.span.start + at);
             let span = origin.span.start..first.max(origin.span.start);
             title.element(
-                Snippet::source(text).path(origin.source.path.as_str()).annotation(AnnotationKind::Primary.span(span)),
+                Snippet::source(text.as_str())
+                    .path(origin.source.path.as_str())
+                    .annotation(AnnotationKind::Primary.span(span)),
             )
         }
-        _ => title.element(Level::NOTE.message(format!("in {}", diagnostic.path))),
+        _ => title.element(Origin::path(diagnostic.path.as_str())),
     };
     if let Some(help) = &diagnostic.help {
         report = report.element(Level::HELP.message(help.as_str()));
     }
     let renderer = if output::talk_has_colour() { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[report])
-}
-
-/// Stars out what stands between a URL's `user:` and `@host`; every other byte stays where it is.
-fn mask_passwords(text: &str) -> String {
-    let mut masked = text.to_owned();
-    for (at, mark) in text.match_indices("://") {
-        let start = at + mark.len();
-        let rest = &text[start..];
-        let url = &rest[..rest
-            .find(|character: char| character.is_whitespace() || "'\"".contains(character))
-            .unwrap_or(rest.len())];
-        if let (Some(colon), Some(host)) = (url.find(':'), url.rfind('@'))
-            && colon < host
-        {
-            let secret = start + colon + 1..start + host;
-            masked.replace_range(secret.clone(), &"*".repeat(secret.len()));
-        }
-    }
-    masked
 }
 
 fn details(error: &EngineError) -> Vec<String> {
@@ -122,7 +110,7 @@ fn details(error: &EngineError) -> Vec<String> {
 
 fn difference(drift: &Drift) -> Vec<String> {
     let mut lines = vec![format!("  {}", drift.words())];
-    if let DriftKind::Changed { applied: Some(applied), file: Some(file) } = &drift.kind {
+    if let DriftKind::Changed { applied, file } = &drift.kind {
         let diff = similar::TextDiff::from_lines(applied.as_str(), file.as_str());
         let text = diff.unified_diff().context_radius(2).header("applied", "file").to_string();
         lines.extend(text.lines().map(|line| format!("    {line}")));
@@ -134,6 +122,9 @@ fn hint(error: &EngineError) -> Option<String> {
     Some(match error {
         EngineError::Refused(refused) => refused.remedy.clone(),
         EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
+        EngineError::Db(DbError::Url { .. }) => {
+            "check the URL given with --database, in DATABASE_URL or in concertina.yaml".to_owned()
+        }
         EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
         EngineError::Step { source, clean, .. } => {
             return Some(database_hint(source).unwrap_or_else(|| {
@@ -146,26 +137,16 @@ fn hint(error: &EngineError) -> Option<String> {
             "the step was rolled back; correct the rows and run the same command again".to_owned()
         }
         EngineError::Project(_) => "nothing was changed".to_owned(),
+        EngineError::Unfit { .. } => {
+            "no step of it was run; correct the files, and run the same command again".to_owned()
+        }
         EngineError::Store(StoreError::Held(_)) => "wait for it, or look at it with concertina status".to_owned(),
         EngineError::Store(StoreError::StillThere) => {
             "wait until it is done, or let the database's administrator end it".to_owned()
         }
         EngineError::Store(StoreError::Lost) => "run the same command again once the other runner is done".to_owned(),
         EngineError::Drift(drifts) => {
-            let changed = drifts.iter().find(|drift| matches!(drift.kind, DriftKind::Changed { .. }));
-            match changed {
-                Some(Drift { kind: DriftKind::Changed { applied: None, .. }, .. }) => {
-                    "restore the file as it was when it was applied; a new change belongs in a file of its own"
-                        .to_owned()
-                }
-                Some(drift) => {
-                    let file = drift.subject.split(':').next().unwrap_or_default();
-                    format!(
-                        "restore what was applied, or say that the new text is as good: concertina resolve {file} --accept"
-                    )
-                }
-                None => "restore the files as they were applied; put a new change into a later release".to_owned(),
-            }
+            return Some(drift_hint(drifts));
         }
         EngineError::MissingTriggers(_) => {
             "writes of old and new nodes are not kept in step; find out who dropped them before anything else"
@@ -178,10 +159,44 @@ fn hint(error: &EngineError) -> Option<String> {
             "name the version that the database is at, or bring the database to it; nothing was recorded".to_owned()
         }
         EngineError::Backfill { .. } => "what is done is saved; run concertina migrate again to go on".to_owned(),
-        EngineError::Store(StoreError::NewerState { .. } | StoreError::Refinery(_))
-        | EngineError::Usage(_)
-        | EngineError::Interrupted => return None,
+        EngineError::Store(StoreError::NewerState { .. }) => "run the newer concertina that wrote them".to_owned(),
+        EngineError::Store(StoreError::Refinery(_)) | EngineError::Usage(_) | EngineError::Interrupted => return None,
     })
+}
+
+/// What to do about each kind of drift there is; a command is named for each file that it is for.
+fn drift_hint(drifts: &[Drift]) -> String {
+    let mut accepts: Vec<String> = Vec::new();
+    let (mut baseline, mut removed, mut late) = (false, false, false);
+    for drift in drifts {
+        match &drift.kind {
+            DriftKind::Changed { .. } => {
+                let file = drift.subject.split(':').next().unwrap_or_default();
+                let command = format!("concertina resolve {file} --accept");
+                if !accepts.contains(&command) {
+                    accepts.push(command);
+                }
+            }
+            DriftKind::Baseline => baseline = true,
+            DriftKind::Removed => removed = true,
+            DriftKind::Late { .. } => late = true,
+        }
+    }
+    let mut advice = Vec::new();
+    if !accepts.is_empty() {
+        let commands = accepts.join(", ");
+        advice.push(format!("restore what was applied, or say that the new text is as good: {commands}"));
+    }
+    if baseline {
+        advice.push("restore the file as it was applied; put a new change into a new file".to_owned());
+    }
+    if removed {
+        advice.push("restore the files as they were applied".to_owned());
+    }
+    if late {
+        advice.push("move it to a later release".to_owned());
+    }
+    advice.join("; ")
 }
 
 fn database_hint(error: &DbError) -> Option<String> {

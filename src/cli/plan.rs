@@ -33,11 +33,19 @@ impl Plan {
     }
 }
 
+fn count(number: usize, what: &str) -> String {
+    match number {
+        0 => "nothing to do".to_owned(),
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
 fn text(plan: &PhasePlan) -> String {
     let mut text = match (&plan.release, plan.phase.as_str()) {
         (_, "none") => return "-- nothing to do: the database is at the newest release".to_owned(),
-        (Some(release), phase) => format!("-- {phase} {release}: {} steps\n", plan.steps.len()),
-        (None, phase) => format!("-- {phase}: {} files\n", plan.steps.len()),
+        (Some(release), phase) => format!("-- {phase} {release}: {}\n", count(plan.steps.len(), "step")),
+        (None, phase) => format!("-- {phase}: {}\n", count(plan.steps.len(), "file")),
     };
     for step in &plan.steps {
         let how = if step.transactional { "in one transaction" } else { "outside a transaction" };

@@ -1,8 +1,12 @@
 //! What a database answered when it did not do as asked.
 
+use std::time::Duration;
+
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::Target;
+
+const UNREACHABLE: &str = "check that the server runs, and the host and port in the URL";
 
 /// An error of a session; its message never holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +75,17 @@ impl DbError {
                 "check the user name and the password in the URL or in DATABASE_URL"
             }
             (_, Some("3D000" | "1049" | "1044")) => "create the database first, or correct its name in the URL",
-            (sqlx::Error::Io(_), _) => "check that the server runs, and the host and port in the URL",
+            (sqlx::Error::Io(_), _) => UNREACHABLE,
             (_, Some("14")) => "check the path; `concertina upgrade` creates a SQLite database that is not there",
             _ => "check the URL given with --database, in DATABASE_URL or in concertina.yaml",
         };
         Self::Connect { target: target.to_string(), reason, hint }
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn silent(target: &Target, patience: Duration) -> Self {
+        let reason = format!("no answer within {} s", patience.as_secs());
+        Self::Connect { target: target.to_string(), reason, hint: UNREACHABLE }
     }
 
     pub(super) fn query(sql: &str, error: &sqlx::Error) -> Self {

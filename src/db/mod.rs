@@ -18,10 +18,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
-pub use target::Target;
+pub use target::{Target, without_passwords};
 pub use value::{Row, Value};
 
 use crate::dialect::{self, Dialect, Inspection, InspectionRows, Kind, Patience, Schema, Server, TableRow};
+
+/// How long a server may take to let us in.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One session with a database.
 #[derive(Debug)]
@@ -67,8 +70,16 @@ macro_rules! bound {
 }
 
 impl Connection {
-    /// Connects; `create` makes a SQLite file that is not there.
+    /// Connects, within [`PATIENCE`]; `create` makes a SQLite file that is not there.
     pub async fn open(target: &Target, create: bool) -> Result<Self, DbError> {
+        // A firewall that drops packets would keep us for minutes. The drivers have no such limit for one connection.
+        match tokio::time::timeout(PATIENCE, Self::connect(target, create)).await {
+            Ok(opened) => opened,
+            Err(_) => Err(DbError::silent(target, PATIENCE)),
+        }
+    }
+
+    async fn connect(target: &Target, create: bool) -> Result<Self, DbError> {
         let failed = |error: sqlx::Error| DbError::connect(target, &error);
         let (driver, version) = match target.kind() {
             Kind::Postgres => {

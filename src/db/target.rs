@@ -97,6 +97,40 @@ impl Target {
     }
 }
 
+/// The same text with every URL's password masked, byte for byte, so that places in it stay where they are.
+///
+/// `${NAME}` is no password: it names a variable.
+pub fn without_passwords(text: &str) -> String {
+    let mut masked = text.to_owned();
+    let mut mask = |from: usize, to: usize| {
+        let variable =
+            text[from..to].starts_with("${") && text[from..to].ends_with('}') && !text[from..to].contains(":-");
+        if !variable {
+            masked.replace_range(from..to, &"*".repeat(to - from));
+        }
+    };
+    let ends_url = |character: char| character.is_whitespace() || "\"'`".contains(character);
+    for (at, _) in text.match_indices("://") {
+        let start = at + "://".len();
+        let end = text[start..].find(ends_url).map_or(text.len(), |length| start + length);
+        let url = &text[start..end];
+        // A password with an unescaped `/` or `@` makes no URL, and is a password all the same.
+        if let (Some(colon), Some(host)) = (url.find(':'), url.rfind('@'))
+            && colon < host
+        {
+            mask(start + colon + 1, start + host);
+        }
+        for (equals, _) in url.match_indices('=') {
+            let key = url[..equals].rsplit(['?', '&']).next().unwrap_or_default();
+            if key.to_ascii_lowercase().contains("pass") {
+                let value = start + equals + 1;
+                mask(value, text[value..end].find('&').map_or(end, |length| value + length));
+            }
+        }
+    }
+    masked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +146,21 @@ mod tests {
         assert_eq!(shown("mysql://me:s3cret@db:3306/glance"), "mysql://me:***@db:3306/glance");
         let error = Target::parse("s3cret://me@db/x", Path::new("/")).unwrap_err();
         assert!(!error.to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_text_keeps_its_places_without_its_passwords() {
+        for (text, masked) in [
+            (
+                "x: postgres://me:s3@cret@db/g?sslpassword=s3cret&a=b # y",
+                "x: postgres://me:*******@db/g?sslpassword=******&a=b # y",
+            ),
+            ("postgres://me:${SECRET}@db/g", "postgres://me:${SECRET}@db/g"),
+            ("${URL:-mysql://me:s3cret@db/g}", "${URL:-mysql://me:******@db/g}"),
+            ("mysql://db:3306/g, a@b", "mysql://db:3306/g, a@b"),
+        ] {
+            assert_eq!(without_passwords(text), masked);
+        }
     }
 
     #[test]

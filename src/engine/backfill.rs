@@ -39,7 +39,7 @@ impl Session<'_> {
     ) -> Result<MigrateEnd, EngineError> {
         let mut left = max_rows;
         for backfill in &release.backfills {
-            if self.is_complete(backfill).await? {
+            if self.is_complete(release, backfill).await? {
                 continue;
             }
             // A batch that waits for a row makes others wait for the rows it has.
@@ -54,21 +54,24 @@ impl Session<'_> {
     }
 
     /// Whether a backfill is done, and stayed so: rows may have come to match `where` since.
-    pub(super) async fn is_complete(&mut self, backfill: &Backfill) -> Result<bool, EngineError> {
+    pub(super) async fn is_complete(&mut self, release: &Release, backfill: &Backfill) -> Result<bool, EngineError> {
         if !self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
             return Ok(false);
         }
-        let plan = self.backfill_plan(backfill).await?;
+        let plan = self.backfill_plan(release, backfill).await?;
         Ok(self.connection.query(&plan.pending, &[]).await?.is_empty())
     }
 
-    async fn backfill_plan(&mut self, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
+    async fn backfill_plan(&mut self, release: &Release, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
         BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
             let place =
                 refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
-            EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
+            EngineError::Unfit {
+                phase: format!("migrate of {}", release.name),
+                diagnostics: Diagnostics(vec![place.diagnostic(&refusal.reason)]),
+            }
         })
     }
 
@@ -78,7 +81,7 @@ impl Session<'_> {
         backfill: &Backfill,
         left: &mut Option<u64>,
     ) -> Result<MigrateEnd, EngineError> {
-        let plan = self.backfill_plan(backfill).await?;
+        let plan = self.backfill_plan(release, backfill).await?;
         let mut range = self.begin(release, backfill).await?;
         // An estimate is a comfort: a table it cannot be had for is walked all the same.
         let estimate = self.connection.integer(&plan.estimate, &[]).await.ok().flatten();

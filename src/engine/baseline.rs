@@ -32,26 +32,34 @@ pub async fn adopt_baseline(
 
 impl Session<'_> {
     async fn adopt(&mut self, version: i64) -> Result<Vec<String>, EngineError> {
+        self.refuse_newer()?;
         self.refuse_drift()?;
         let all = self.baseline_entries();
-        let applied: Vec<i64> = self.facts.baseline.iter().map(|fact| fact.version).collect();
         let wanted: Vec<BaselineEntry> = all.iter().filter(|entry| entry.version <= version).cloned().collect();
-        let missing: Vec<String> =
-            wanted.iter().filter(|entry| !applied.contains(&entry.version)).map(|entry| entry.label.clone()).collect();
-        if missing.is_empty() {
+        if self.not_recorded(&wanted).is_empty() {
             return Ok(Vec::new());
         }
         let made = scratch_schema(&self.connection, &wanted).await?;
-        let live = self.connection.inspect().await?;
-        let differences = differences(&made, &live);
-        if !differences.is_empty() {
-            return Err(EngineError::BaselineDiffers(differences));
-        }
-        self.acquire("baseline").await?;
+        self.refuse_different(&made).await?;
+        // Nothing was written so far, and nobody was kept from writing: so look once more under the lease.
+        self.take_lease("baseline").await?;
+        self.refuse_different(&made).await?;
+        let missing = self.not_recorded(&wanted);
         let (connection, lease) = self.connection_and_lease();
         store::adopt_baseline(connection, lease, &all, version).await?;
         self.note("baseline", "adopted", Some(missing.join(", ")), None).await?;
         Ok(missing)
+    }
+
+    fn not_recorded(&self, wanted: &[BaselineEntry]) -> Vec<String> {
+        let recorded = |entry: &&BaselineEntry| self.facts.baseline.iter().any(|fact| fact.version == entry.version);
+        wanted.iter().filter(|entry| !recorded(entry)).map(|entry| entry.label.clone()).collect()
+    }
+
+    async fn refuse_different(&mut self, made: &Schema) -> Result<(), EngineError> {
+        let live = self.connection.inspect().await?;
+        let differences = differences(made, &live);
+        if differences.is_empty() { Ok(()) } else { Err(EngineError::BaselineDiffers(differences)) }
     }
 }
 
@@ -74,11 +82,15 @@ async fn scratch_schema(connection: &Connection, entries: &[BaselineEntry]) -> R
         Ok(scratch.inspect().await?)
     };
     let made = work(&mut scratch).await;
+    let mut left = Ok(());
     for statement in &leave {
-        scratch.run(statement).await?;
+        left = left.and(scratch.run(statement).await);
     }
     scratch.close().await;
-    made
+    // Where the place could not be made it cannot be left either, and the first error is the one to show.
+    let made = made?;
+    left?;
+    Ok(made)
 }
 
 /// What the live schema lacks or has otherwise; tables that the baseline does not know are left alone.
@@ -91,6 +103,12 @@ fn differences(made: &Schema, live: &Schema) -> Vec<String> {
         }
     }
     found
+}
+
+fn index_words(index: &crate::dialect::Index) -> String {
+    let unique = if index.unique { " unique" } else { "" };
+    let invalid = if index.valid { "" } else { ", invalid" };
+    format!("{}{unique} ({}){invalid}", index.name, index.columns.join(", "))
 }
 
 fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
@@ -129,14 +147,7 @@ fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
     let sets = |table: &Table| -> [Vec<String>; 4] {
         let mut uniques: Vec<String> =
             table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
-        let mut indexes: Vec<String> = table
-            .indexes
-            .iter()
-            .map(|index| {
-                let unique = if index.unique { "UNIQUE " } else { "" };
-                format!("{unique}{} ({})", index.name, index.columns.join(", "))
-            })
-            .collect();
+        let mut indexes: Vec<String> = table.indexes.iter().map(index_words).collect();
         let mut keys: Vec<String> = table
             .foreign_keys
             .iter()

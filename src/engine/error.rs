@@ -11,6 +11,14 @@ pub enum EngineError {
     /// The project's files are not sound, alone or against this database; nothing was changed.
     #[error(transparent)]
     Project(#[from] Diagnostics),
+    /// The files of a phase do not fit this database; nothing of the phase was run.
+    #[error("{phase}: {}", unfit_words(.diagnostics.0.len()))]
+    Unfit {
+        /// The phase and its release.
+        phase: String,
+        /// What is wrong.
+        diagnostics: Diagnostics,
+    },
     /// The database.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -73,6 +81,13 @@ pub enum EngineError {
     /// Asked to stop; state is saved.
     #[error("interrupted; state is saved, run the same command to go on")]
     Interrupted,
+}
+
+fn unfit_words(count: usize) -> String {
+    match count {
+        1 => "1 error in its files, on this database".to_owned(),
+        count => format!("{count} errors in its files, on this database"),
+    }
 }
 
 fn drift_words(count: usize) -> String {

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use super::backfill::MigrateEnd;
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
-use crate::catalog::{Project, Release};
+use crate::catalog::{Diagnostics, Project, Release};
 use crate::db::{Target, failpoint};
 use crate::dialect::expression;
-use crate::plan::{Gate, Refused, admit, baseline_gate, live_syncs, target};
+use crate::plan::{
+    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, target,
+};
 use crate::step::Phase;
 use crate::store;
 
@@ -49,6 +51,11 @@ pub async fn run_phase(
     options: &PhaseOptions,
     observer: &dyn Observer,
 ) -> Result<Outcome, EngineError> {
+    if let Some(name) = &options.release
+        && project.release(name).is_none()
+    {
+        return Err(unknown_release(project, name));
+    }
     let mut session = Session::open(project, target, false, observer).await?;
     let outcome = session.phase(phase, options).await;
     session.close(outcome).await
@@ -78,18 +85,27 @@ pub(super) fn unknown_release(project: &Project, name: &str) -> EngineError {
     EngineError::Usage(format!("there is no release `{name}` in the train ({}){advice}", train.join(", ")))
 }
 
+/// Whether nothing is left to do up to a release.
+fn is_upgraded(standing: &Standing<'_>, last: usize) -> bool {
+    standing.baseline_pending.is_empty()
+        && standing
+            .releases
+            .iter()
+            .take(last + 1)
+            .all(|(_, state)| matches!(state, ReleaseState::Unchanged | ReleaseState::Contracted))
+}
+
 impl<'p> Session<'p> {
     async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
-        if let Some(name) = &options.release
-            && self.project.release(name).is_none()
-        {
-            return Err(unknown_release(self.project, name));
+        // Asked twice: before the lease, so that a refusal writes nothing, and under it.
+        if !self.is_held().await? {
+            let admitted = self.admitted(phase, options).await;
+            // What another runner has just begun looks like anything; the lease says so better.
+            if !matches!(admitted, Ok(Some(_))) && !self.is_held().await? {
+                return admitted.map(|_| self.outcome(Vec::new(), false, None));
+            }
         }
-        // Once to see that there is something to do and that it may be done, and once more under the lease.
-        if self.admitted(phase, options).await?.is_none() {
-            return Ok(self.outcome(Vec::new(), false, None));
-        }
-        self.acquire(phase.word()).await?;
+        self.take_lease(phase.word()).await?;
         let Some(release) = self.admitted(phase, options).await? else {
             return Ok(self.outcome(Vec::new(), false, None));
         };
@@ -107,54 +123,93 @@ impl<'p> Session<'p> {
         Ok(self.outcome(done, limited, caution))
     }
 
-    /// The release whose phase may run now; `None` where there is nothing to do.
-    async fn admitted(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Option<&'p Release>, EngineError> {
-        self.pass_shared_gates().await?;
+    fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
         let standing = self.standing();
-        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
-        let runs = admit(&standing, index, phase)? && (phase != Phase::Migrate || self.needs_migrate(release).await?);
-        Ok(runs.then_some(release))
+        Outcome { done, limited, next: Next::of(&standing.need(), &standing), caution }
     }
 
-    /// Whether there is anything to migrate, where that was done before.
+    /// The release whose phase is to run, once every gate but the data's has passed and its files fit the database;
+    /// `None` where nothing is left to do.
+    async fn admitted(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Option<&'p Release>, EngineError> {
+        let standing = self.standing();
+        if !standing.baseline_pending.is_empty() || !standing.unknown.is_empty() {
+            let schema = self.connection.inspect().await?;
+            baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+        }
+        self.refuse_drift()?;
+        self.refuse_missing_triggers().await?;
+        let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
+        if !admit(&standing, index, phase)? || (phase == Phase::Migrate && !self.needs_migrate(release).await?) {
+            return Ok(None);
+        }
+        self.refuse_unfit(release, phase).await?;
+        Ok(Some(release))
+    }
+
+    /// Whether there is anything to migrate, where that was done before: rows may have come to match since.
     async fn needs_migrate(&mut self, release: &Release) -> Result<bool, EngineError> {
         if !self.facts.is_finished(&release.name, Phase::Migrate) {
             return Ok(true);
         }
         for backfill in &release.backfills {
-            if !self.is_complete(backfill).await? {
+            if !self.is_complete(release, backfill).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
-        {
-            let standing = self.standing();
-            Outcome { done, limited, next: Next::of(&standing.need(), &standing), caution }
+    /// Fails where the phase's files do not fit this database: before its first step, and before it is recorded as begun.
+    async fn refuse_unfit(&mut self, release: &Release, phase: Phase) -> Result<(), EngineError> {
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.shared_dialect();
+        match check_release(release, &[phase], &self.facts, dialect.as_ref(), &schema) {
+            Ok(_) => Ok(()),
+            Err(errors) => Err(EngineError::Unfit {
+                phase: format!("{phase} of {}", release.name),
+                diagnostics: Diagnostics(errors),
+            }),
         }
     }
 
-    /// Drift, a newer database, a missing baseline, missing triggers.
-    async fn pass_shared_gates(&mut self) -> Result<(), EngineError> {
-        let standing = self.standing();
-        let has_tables = !standing.baseline_pending.is_empty() && !self.connection.inspect().await?.tables.is_empty();
-        baseline_gate(&standing, has_tables)?;
+    /// The gates of `upgrade`, asked before the lease and under it.
+    async fn refuse_upgrade(&mut self, last: usize) -> Result<(), EngineError> {
+        self.refuse_newer()?;
         self.refuse_drift()?;
-        self.refuse_missing_triggers().await
+        let standing = self.standing();
+        // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it. A
+        // baseline that died in its first file, on a database without transactional DDL, left its tables: our note that
+        // it began tells it from a stranger's.
+        if !standing.baseline_pending.is_empty() && self.facts.baseline.is_empty() && !self.baseline_began().await? {
+            let schema = self.connection.inspect().await?;
+            if !schema.tables.is_empty() {
+                baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
+            }
+        }
+        if !standing.baseline_pending.is_empty() {
+            return Ok(());
+        }
+        self.refuse_missing_triggers().await?;
+        // The files of later phases are looked at when those before them have run.
+        let next = match standing.need() {
+            Need::Phase(phase, name) => self.project.release(&name).map(|(index, release)| (phase, index, release)),
+            Need::Nothing | Need::Baseline(_) => None,
+        };
+        match next {
+            Some((phase, index, release)) if index <= last => self.refuse_unfit(release, phase).await,
+            _ => Ok(()),
+        }
     }
 
     async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
-        self.may_upgrade().await?;
-        let standing = self.standing();
-        let pending =
-            (0..=last).any(|index| Phase::ALL.into_iter().any(|phase| admit(&standing, index, phase) != Ok(false)));
-        if standing.baseline_pending.is_empty() && !pending {
-            return Ok(self.outcome(Vec::new(), false, None));
+        if !self.is_held().await? {
+            let refused = self.refuse_upgrade(last).await;
+            if (refused.is_err() || is_upgraded(&self.standing(), last)) && !self.is_held().await? {
+                return refused.map(|()| self.outcome(Vec::new(), false, None));
+            }
         }
-        self.acquire("upgrade").await?;
-        self.may_upgrade().await?;
+        self.take_lease("upgrade").await?;
+        self.refuse_upgrade(last).await?;
         let mut done = Vec::new();
         if !self.standing().baseline_pending.is_empty() {
             done.extend(self.apply_baseline().await?);
@@ -168,6 +223,7 @@ impl<'p> Session<'p> {
                 {
                     continue;
                 }
+                self.refuse_unfit(release, phase).await?;
                 match phase {
                     Phase::Expand => self.expand(release).await.map(drop)?,
                     Phase::Migrate => self.migrate(release, None).await.map(drop)?,
@@ -179,22 +235,6 @@ impl<'p> Session<'p> {
         Ok(self.outcome(done, false, None))
     }
 
-    /// An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it.
-    async fn may_upgrade(&mut self) -> Result<(), EngineError> {
-        let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
-        self.refuse_drift()?;
-        let never = !standing.baseline_pending.is_empty() && self.facts.baseline.is_empty();
-        if never && !self.connection.inspect().await?.tables.is_empty() && !self.baseline_began().await? {
-            baseline_gate(&standing, true)?;
-        }
-        Ok(())
-    }
-
-    /// Whether a baseline of ours was begun: on a database without transactional DDL, one that died in its first file has
-    /// left tables and no history, and our note tells them from a stranger's.
     async fn baseline_began(&mut self) -> Result<bool, EngineError> {
         if !store::is_installed(&mut self.connection).await? {
             return Ok(false);

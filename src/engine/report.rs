@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::phases::unknown_release;
 use super::session::Session;
 use super::{EngineError, Observer};
-use crate::catalog::{Diagnostics, Project};
+use crate::catalog::{Diagnostic, Diagnostics, Project};
 use crate::db::Target;
 use crate::plan::{
     BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, check_release, drifts, installed_syncs, may_run,
@@ -217,6 +217,10 @@ pub async fn plan(
     reading(session, async |session| session.plan(phase).await).await
 }
 
+fn unfit(phase: Phase, release: &str, errors: Vec<Diagnostic>) -> EngineError {
+    EngineError::Unfit { phase: format!("plan of {phase} of {release}"), diagnostics: Diagnostics(errors) }
+}
+
 async fn reading<'p, T>(
     mut session: Session<'p>,
     work: impl AsyncFnOnce(&mut Session<'p>) -> Result<T, EngineError>,
@@ -228,9 +232,7 @@ async fn reading<'p, T>(
 impl Session<'_> {
     async fn check(&mut self, release: Option<usize>) -> Result<Check, EngineError> {
         let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
+        self.refuse_newer()?;
         self.refuse_drift()?;
         if standing.open().is_some() {
             self.refuse_missing_triggers().await?;
@@ -245,15 +247,14 @@ impl Session<'_> {
     }
 
     async fn status(&mut self) -> Result<Status, EngineError> {
+        // This project cannot say where a newer database stands.
+        self.refuse_newer()?;
         let project = self.project;
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
         let standing = self.standing();
         let mut drift: Vec<String> =
             drifts(project, dialect.kind(), &self.facts).iter().map(|drift: &Drift| drift.words()).collect();
-        if !standing.unknown.is_empty() {
-            drift.push(format!("the database is newer than this project: it records {}", standing.unknown.join(", ")));
-        }
         let mut releases = Vec::new();
         for (release, state) in &standing.releases {
             drift.extend(
@@ -348,19 +349,15 @@ impl Session<'_> {
     async fn plan(&mut self, wanted: Option<Phase>) -> Result<PhasePlan, EngineError> {
         let project = self.project;
         let standing = self.standing();
-        if !standing.unknown.is_empty() {
-            baseline_gate(&standing, false)?;
-        }
+        self.refuse_newer()?;
         self.refuse_drift()?;
         let dialect = self.connection.shared_dialect();
         let (phase, name) = match standing.need() {
             Need::Nothing => return Ok(PhasePlan { release: None, phase: "none".to_owned(), steps: Vec::new() }),
             Need::Baseline(labels) => {
-                if let Some(phase) = wanted {
-                    let missing = labels.join(", ");
-                    return Err(EngineError::Usage(format!(
-                        "the baseline is not applied ({missing}), so there is no schema to plan {phase} for; run concertina upgrade --to RELEASE"
-                    )));
+                if wanted.is_some() {
+                    // There is no schema to plan a phase for.
+                    baseline_gate(&standing, &[])?;
                 }
                 let steps = project
                     .baseline(dialect.kind())
@@ -382,7 +379,8 @@ impl Session<'_> {
         // What comes before the wanted phase is carried out on a copy of the schema.
         let phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| *phase <= last).collect();
         let schema = self.connection.inspect().await?;
-        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
+        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema)
+            .map_err(|errors| unfit(last, &name, errors))?;
         let mut steps: Vec<PlanStep> = scripts
             .into_iter()
             .filter(|(step, _)| step.id.starts_with(&format!("{name}/{last}/")))
@@ -405,7 +403,7 @@ impl Session<'_> {
                     }
                 }
                 let plan = BackfillPlan::new(backfill, dialect.as_ref(), &planned)
-                    .map_err(|refusal| Diagnostics(vec![backfill.origin.diagnostic(refusal.reason)]))?;
+                    .map_err(|refusal| unfit(last, &name, vec![backfill.origin.diagnostic(refusal.reason)]))?;
                 let rows = u64::from(project.manifest.batch.rows);
                 steps.push(PlanStep {
                     id: backfill.id.clone(),

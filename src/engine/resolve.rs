@@ -4,6 +4,7 @@ use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
+use crate::plan::{DriftKind, drifts};
 use crate::store::{self, StoreError};
 
 /// What a person says.
@@ -38,7 +39,8 @@ impl Session<'_> {
         }
     }
 
-    async fn resolve_step(&mut self, id: &str, answer: Answer) -> Result<Vec<String>, EngineError> {
+    /// Fails unless the step waits for an answer.
+    fn refuse_decided(&self, id: &str) -> Result<(), EngineError> {
         let undecided: Vec<String> = self
             .records
             .steps
@@ -46,15 +48,22 @@ impl Session<'_> {
             .filter(|record| record.finished_at.is_none() && record.failure.is_none())
             .map(|record| record.id.clone())
             .collect();
-        if !undecided.iter().any(|step| step == id) {
-            let known = if undecided.is_empty() {
-                "no step waits for an answer".to_owned()
-            } else {
-                format!("these wait for an answer: {}", undecided.join(", "))
-            };
-            return Err(EngineError::Usage(format!("the step `{id}` does not wait for an answer; {known}")));
+        if undecided.iter().any(|step| step == id) {
+            return Ok(());
         }
-        self.acquire("resolve").await?;
+        let known = if undecided.is_empty() {
+            "no step waits for an answer".to_owned()
+        } else {
+            format!("these wait for an answer: {}", undecided.join(", "))
+        };
+        Err(EngineError::Usage(format!("the step `{id}` does not wait for an answer; {known}")))
+    }
+
+    async fn resolve_step(&mut self, id: &str, answer: Answer) -> Result<Vec<String>, EngineError> {
+        // Asked twice: a step that another runner is at is no step that waits.
+        self.refuse_decided(id)?;
+        self.take_lease("resolve").await?;
+        self.refuse_decided(id)?;
         let (connection, lease) = self.connection_and_lease();
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
@@ -89,45 +98,43 @@ impl Session<'_> {
 
     async fn accept(&mut self, file: &str) -> Result<Vec<String>, EngineError> {
         let kind = self.connection.dialect().kind();
-        let mut steps = Vec::new();
-        let mut backfills = Vec::new();
-        for release in &self.project.releases {
-            for step in release.expand.iter().chain(&release.contract).filter(|step| step.origin.source.path == file) {
-                if self.facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind)) {
-                    steps.push(step);
-                }
-            }
-            for backfill in release.backfills.iter().filter(|backfill| backfill.origin.source.path == file) {
-                if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.checksum != backfill.checksum(kind)) {
-                    backfills.push(backfill);
-                }
-            }
-        }
-        if steps.is_empty() && backfills.is_empty() {
+        let project = self.project;
+        let changed = drifts(project, kind, &self.facts).into_iter().any(|drift| {
+            matches!(drift.kind, DriftKind::Changed { .. }) && drift.subject.split(':').next() == Some(file)
+        });
+        if !changed {
             return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
         }
-        self.acquire("resolve").await?;
+        self.take_lease("resolve").await?;
         let mut accepted = Vec::new();
-        let (connection, lease) = self.connection_and_lease();
-        connection
-            .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
-                lease.fence(connection).await?;
-                for step in steps {
+        for release in &project.releases {
+            for step in release.expand.iter().chain(&release.contract) {
+                let differs = self.facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind));
+                if differs && step.origin.source.path == file {
+                    let (connection, lease) = self.connection_and_lease();
+                    lease.fence(connection).await?;
                     store::accept_step(connection, &step.id, &step.checksum(kind), step.body(kind)).await?;
                     accepted.push(step.id.clone());
                 }
-                for backfill in backfills {
+            }
+            for backfill in &release.backfills {
+                let fact = self.facts.backfills.get(&backfill.id);
+                let differs = fact.is_some_and(|fact| fact.checksum != backfill.checksum(kind));
+                if differs && backfill.origin.source.path == file {
+                    let (connection, lease) = self.connection_and_lease();
+                    lease.fence(connection).await?;
                     store::accept_backfill(connection, &backfill.id, &backfill.checksum(kind), backfill.body(kind))
                         .await?;
                     accepted.push(backfill.id.clone());
                 }
-                for id in &accepted {
-                    let detail = Some("the new text was accepted".to_owned());
-                    store::append(connection, lease, id, "resolved", detail, None).await?;
-                }
-                Ok(())
-            })
-            .await?;
+            }
+        }
+        if accepted.is_empty() {
+            return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
+        }
+        for id in &accepted {
+            self.note(id, "resolved", Some("the new text was accepted".to_owned()), None).await?;
+        }
         Ok(accepted)
     }
 }

@@ -6,12 +6,14 @@ use super::{EngineError, Event, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
 use crate::plan::{
-    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, drifts, missing_triggers,
+    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, baseline_gate, drifts,
+    missing_triggers,
 };
 use crate::step::Phase;
 use crate::store::{self, BaselineEntry, Lease, Records};
 
-/// A session.
+/// A session. It opens for reading, and takes the lease once it is known that there is something to write: a command that
+/// refuses leaves no trace in the database, no table of ours in a stranger's.
 pub(super) struct Session<'p> {
     pub(super) project: &'p Project,
     pub(super) connection: Connection,
@@ -22,8 +24,7 @@ pub(super) struct Session<'p> {
 }
 
 impl<'p> Session<'p> {
-    /// Connects and reads; `create` makes a SQLite file that is not there. Nothing else is written before
-    /// [`acquire`](Self::acquire), so that a refusal leaves a database as it was, even without our tables.
+    /// Opens a session and reads the facts; `create` makes a SQLite file that is not there.
     pub(super) async fn open(
         project: &'p Project,
         target: &Target,
@@ -31,18 +32,24 @@ impl<'p> Session<'p> {
         observer: &'p dyn Observer,
     ) -> Result<Self, EngineError> {
         let connection = Connection::open(target, create).await?;
-        let (facts, records) = (Facts::default(), Records::default());
-        let mut session = Self { project, connection, observer, facts, records, lease: None };
+        let mut session =
+            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease: None };
         session.reload().await?;
         Ok(session)
     }
 
-    /// Takes the lease for a command, makes our tables where they are not there, and reads the facts again: somebody may
-    /// have been at work since.
-    pub(super) async fn acquire(&mut self, command: &str) -> Result<(), EngineError> {
-        let lease = Lease::take(&mut self.connection, command).await?;
-        let installed = store::install(&mut self.connection, &lease).await;
-        self.lease = Some(lease);
+    /// Reads the facts again, and says whether somebody holds the lease.
+    pub(super) async fn is_held(&mut self) -> Result<bool, EngineError> {
+        self.reload().await?;
+        Ok(self.records.holder.is_some())
+    }
+
+    /// Takes the lease, makes our tables where they are not there, and reads the facts again: they may have moved on
+    /// while nothing was held, so what was decided by them is to be decided once more.
+    pub(super) async fn take_lease(&mut self, command: &str) -> Result<(), EngineError> {
+        let taken = Lease::take(&mut self.connection, command).await?;
+        let installed = store::install(&mut self.connection, &taken).await;
+        self.lease = Some(taken);
         installed?;
         self.reload().await
     }
@@ -88,8 +95,14 @@ impl<'p> Session<'p> {
 
     /// The connection and the lease, to use both at once.
     pub(super) fn connection_and_lease(&mut self) -> (&mut Connection, &Lease) {
-        let lease = self.lease.as_ref().expect("acquire comes before every write");
+        let lease = self.lease.as_ref().expect("take_lease comes before every write");
         (&mut self.connection, lease)
+    }
+
+    /// Fails where the database records what the project does not know.
+    pub(super) fn refuse_newer(&self) -> Result<(), EngineError> {
+        let standing = self.standing();
+        if standing.unknown.is_empty() { Ok(()) } else { Ok(baseline_gate(&standing, &[])?) }
     }
 
     /// Fails where the files are not what was applied.

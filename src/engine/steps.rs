@@ -8,7 +8,7 @@ use super::{EngineError, Event, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, failpoint};
 use crate::dialect::{Patience, Script, Statement};
-use crate::plan::{PlannedStep, StepFact, check_release, schema_steps};
+use crate::plan::{PlannedStep, StepFact, schema_steps};
 use crate::step::{Context, Phase};
 use crate::store::{self, Lease, StepStart, StoreError};
 
@@ -38,11 +38,8 @@ impl From<StoreError> for Failure {
 }
 
 impl Session<'_> {
-    /// Runs what is left of a phase's schema steps. All of them are checked before the first runs.
+    /// Runs what is left of a phase's schema steps. All of them were checked before the phase began.
     pub(super) async fn run_steps(&mut self, release: &Release, phase: Phase) -> Result<(), EngineError> {
-        let dialect = self.connection.shared_dialect();
-        let schema = self.connection.inspect().await?;
-        check_release(release, &[phase], &self.facts, dialect.as_ref(), &schema).map_err(Diagnostics)?;
         loop {
             self.refuse_interrupted()?;
             let schema = self.connection.inspect().await?;
@@ -92,10 +89,10 @@ impl Session<'_> {
                     _ => {}
                 }
             }
-            let script = step
-                .operation()
-                .script(&context)
-                .map_err(|refusal| EngineError::Project(Diagnostics(vec![step.diagnostic(&refusal)])))?;
+            let script = step.operation().script(&context).map_err(|refusal| EngineError::Unfit {
+                phase: format!("{phase} of {}", release.name),
+                diagnostics: Diagnostics(vec![step.diagnostic(&refusal)]),
+            })?;
             let (error, ran) = match self.attempt(&start, &script, deadline).await {
                 Ok(()) => break Some(since.elapsed()),
                 Err(Failure::Engine(error)) => return Err(error),

@@ -10,8 +10,9 @@ impl Session<'_> {
     pub(super) async fn verify(&mut self, release: &Release) -> Result<Result<(), Refused>, EngineError> {
         let schema = self.connection.inspect().await?;
         let dialect = self.connection.shared_dialect();
-        let proofs = proofs(release, &self.facts, dialect.as_ref(), &schema).map_err(|refusal| {
-            Diagnostics(vec![Diagnostic::of_path(format!("release {}", release.name), refusal.reason)])
+        let proofs = proofs(release, &self.facts, dialect.as_ref(), &schema).map_err(|refusal| EngineError::Unfit {
+            phase: format!("verify {}", release.name),
+            diagnostics: Diagnostics(vec![Diagnostic::of_path(format!("release {}", release.name), refusal.reason)]),
         })?;
         for proof in proofs {
             let rows = self.connection.query(&proof.query, &[]).await?;

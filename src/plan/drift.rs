@@ -19,7 +19,9 @@ impl Drift {
     /// In words, on one line.
     pub fn words(&self) -> String {
         match &self.kind {
-            DriftKind::Changed { .. } => format!("{} was changed after it was applied", self.subject),
+            DriftKind::Changed { .. } | DriftKind::Baseline => {
+                format!("{} was changed after it was applied", self.subject)
+            }
             DriftKind::Removed => format!("{} was applied, and is in no file any more", self.subject),
             DriftKind::Late { release, phase } => {
                 format!(
@@ -36,12 +38,14 @@ impl Drift {
 pub enum DriftKind {
     /// An applied step's text is another one now.
     Changed {
-        /// What was applied; `None` where only a checksum is kept (the baseline).
-        applied: Option<String>,
+        /// What was applied.
+        applied: String,
         /// What the file says.
-        file: Option<String>,
+        file: String,
     },
-    /// An applied step is in no file.
+    /// A file of the baseline is another one now; only a checksum of what was applied is kept.
+    Baseline,
+    /// An applied step, or a backfill that began, is in no file.
     Removed,
     /// A step stands in a phase that is done.
     Late {
@@ -59,7 +63,7 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
         let file = project.baseline(kind).iter().find(|file| file.version == fact.version);
         found.push(Drift {
             subject: file.map_or_else(|| format!("V{}__{}", fact.version, fact.name), |file| file.path.clone()),
-            kind: DriftKind::Changed { applied: None, file: None },
+            kind: DriftKind::Baseline,
         });
     }
     let standing = Standing::of(project, kind, facts);
@@ -74,7 +78,7 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
             for step in release.steps(phase) {
                 let kind = match facts.steps.get(&step.id) {
                     Some(fact) if fact.finished && fact.checksum != step.checksum(kind) => {
-                        DriftKind::Changed { applied: Some(fact.body.clone()), file: Some(step.body(kind).to_owned()) }
+                        DriftKind::Changed { applied: fact.body.clone(), file: step.body(kind).to_owned() }
                     }
                     Some(_) => continue,
                     None if late(phase) => DriftKind::Late { release: release.name.clone(), phase },
@@ -86,7 +90,7 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
         for backfill in &release.backfills {
             let kind = match facts.backfills.get(&backfill.id) {
                 Some(fact) if fact.checksum != backfill.checksum(kind) => {
-                    DriftKind::Changed { applied: Some(fact.body.clone()), file: Some(backfill.body(kind).to_owned()) }
+                    DriftKind::Changed { applied: fact.body.clone(), file: backfill.body(kind).to_owned() }
                 }
                 Some(_) => continue,
                 None if late(Phase::Migrate) || state_is_closed(*state) => {
@@ -108,6 +112,11 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
         }
         for (id, fact) in &facts.steps {
             if fact.finished && id.starts_with(&prefix) && !known(id) {
+                found.push(Drift { subject: id.clone(), kind: DriftKind::Removed });
+            }
+        }
+        for id in facts.backfills.keys().filter(|id| id.starts_with(&prefix)) {
+            if !release.backfills.iter().any(|backfill| backfill.id == *id) {
                 found.push(Drift { subject: id.clone(), kind: DriftKind::Removed });
             }
         }

@@ -48,7 +48,9 @@ fn refused(gate: Gate, reason: impl Into<String>, remedy: impl Into<String>) -> 
 }
 
 /// The gates that every phase shares.
-pub fn baseline_gate(standing: &Standing<'_>, has_tables: bool) -> Result<(), Refused> {
+///
+/// `tables` are those of the application that are there, for a database whose baseline is not.
+pub fn baseline_gate(standing: &Standing<'_>, tables: &[&str]) -> Result<(), Refused> {
     if !standing.unknown.is_empty() {
         return Err(refused(
             Gate::Newer,
@@ -62,18 +64,35 @@ pub fn baseline_gate(standing: &Standing<'_>, has_tables: bool) -> Result<(), Re
     let missing = standing.baseline_pending.join(", ");
     let never =
         standing.releases.iter().all(|(_, state)| matches!(state, ReleaseState::Unchanged | ReleaseState::Pending));
-    if has_tables && never {
+    if !tables.is_empty() && never {
         return Err(refused(
             Gate::Baseline,
-            format!("the baseline was never applied here ({missing}), and the database has tables of its own"),
+            format!(
+                "the baseline was never applied here ({missing}), and the database has tables of its own ({})",
+                some_of(tables)
+            ),
             "name the right database, or adopt this one with concertina baseline --at V",
         ));
     }
     Err(refused(
         Gate::Baseline,
         format!("the baseline is not applied ({missing})"),
-        "run concertina upgrade --to RELEASE, which applies it",
+        format!("run concertina upgrade{}, which applies it", upgrade_to(standing)),
     ))
+}
+
+/// The argument with which `upgrade` stops before the first release that changes anything, where there is such a place.
+fn upgrade_to(standing: &Standing<'_>) -> String {
+    let releases = standing.releases.iter().map(|(release, _)| release);
+    let last = releases.take_while(|release| !release.has_files).last();
+    last.map_or_else(String::new, |release| format!(" --to {}", release.name))
+}
+
+/// The first few names, and how many more there are.
+fn some_of(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
 }
 
 /// The release that a phase command is about; `None` where there is nothing left to do.

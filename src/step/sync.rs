@@ -94,6 +94,12 @@ impl Operation for SyncStep {
                 .at(name));
             }
         }
+        for related in &self.related {
+            for (there, here) in &related.key {
+                context.column(&related.table, there)?;
+                context.column(&self.table, here)?;
+            }
+        }
         context.dialect.install_sync(&self.resolve(), context.schema)
     }
     /// Installing again replaces the triggers with the same ones, so "no" is always a safe answer.

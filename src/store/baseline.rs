@@ -38,8 +38,8 @@ impl AppliedBaseline {
     /// Whether this is what was run; refinery's checksum depends on whether it was built with 32- or 64-bit versions.
     pub fn is(&self, entry: &BaselineEntry) -> bool {
         let wide = checksum(&entry.name, entry.version, &entry.sql);
-        let narrow = i32::try_from(entry.version).ok().map(|version| checksum(&entry.name, version, &entry.sql));
-        self.name == entry.name && (self.checksum == wide || narrow.as_ref() == Some(&self.checksum))
+        self.name == entry.name
+            && (self.checksum == wide || narrow_checksum(entry).is_some_and(|narrow| narrow == self.checksum))
     }
 }
 
@@ -80,7 +80,7 @@ pub async fn run_baseline(
     entries: &[BaselineEntry],
     version: i64,
 ) -> Result<(), StoreError> {
-    refinery_bridge::run(connection, lease.token(), &files(entries), HISTORY, Target::Version(version)).await.map(drop)
+    run_to(connection, lease, entries, Target::Version(version)).await
 }
 
 /// Records the baseline up to a version as run without running it.
@@ -90,8 +90,45 @@ pub async fn adopt_baseline(
     entries: &[BaselineEntry],
     version: i64,
 ) -> Result<(), StoreError> {
-    let target = Target::FakeVersion(version);
-    refinery_bridge::run(connection, lease.token(), &files(entries), HISTORY, target).await.map(drop)
+    run_to(connection, lease, entries, Target::FakeVersion(version)).await
+}
+
+async fn run_to(
+    connection: &mut Connection,
+    lease: &Lease,
+    entries: &[BaselineEntry],
+    target: Target,
+) -> Result<(), StoreError> {
+    let recorded = applied_baseline(connection).await?;
+    let afterwards = if is_narrow(&recorded, entries) { narrowed(entries) } else { Vec::new() };
+    refinery_bridge::run(connection, lease.token(), &files(entries), HISTORY, target, &afterwards).await.map(drop)
+}
+
+/// Whether the history is kept by a refinery with 32-bit versions, which would call our checksums divergent.
+fn is_narrow(recorded: &[AppliedBaseline], entries: &[BaselineEntry]) -> bool {
+    recorded.iter().any(|row| {
+        let entry = entries.iter().find(|entry| entry.version == row.version);
+        entry.and_then(narrow_checksum).is_some_and(|narrow| narrow == row.checksum)
+    })
+}
+
+/// Statements that give what we recorded the form that such a refinery reads.
+fn narrowed(entries: &[BaselineEntry]) -> Vec<String> {
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let (narrow, wide) = (narrow_checksum(entry)?, checksum(&entry.name, entry.version, &entry.sql));
+            let version = entry.version;
+            Some(format!(
+                "UPDATE {HISTORY} SET checksum = '{narrow}' WHERE version = {version} AND checksum = '{wide}'"
+            ))
+        })
+        .collect()
+}
+
+fn narrow_checksum(entry: &BaselineEntry) -> Option<String> {
+    let version = i32::try_from(entry.version).ok()?;
+    Some(checksum(&entry.name, version, &entry.sql))
 }
 
 #[cfg(test)]

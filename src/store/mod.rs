@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error("a former runner's statement is still at the server, and could not be ended")]
     StillThere,
     /// The state tables are of a newer version than this program.
-    #[error("the state tables have version {found}, and this program knows {known}; use the newer concertina")]
+    #[error("the state tables have version {found}, and this program knows {known}")]
     NewerState {
         /// The version in the database.
         found: i64,
@@ -81,6 +81,7 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
         &[("V1__state".to_owned(), STATE_SCHEMA.to_owned())],
         STATE_HISTORY,
         refinery_core::Target::Latest,
+        &[],
     )
     .await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");

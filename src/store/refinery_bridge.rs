@@ -14,6 +14,8 @@ use crate::db::Connection;
 struct Bridge<'c> {
     connection: &'c mut Connection,
     token: i64,
+    /// Run at the end of each transaction.
+    afterwards: &'c [String],
 }
 
 impl AsyncTransaction for Bridge<'_> {
@@ -26,7 +28,7 @@ impl AsyncTransaction for Bridge<'_> {
         let queries: Vec<&str> = queries.collect();
         self.connection.begin().await?;
         let mut done = lease::fence(self.connection, self.token).await;
-        for query in &queries {
+        for query in queries.iter().copied().chain(self.afterwards.iter().map(String::as_str)) {
             if done.is_ok() {
                 done = self.connection.run(query).await.map_err(StoreError::from);
             }
@@ -64,13 +66,14 @@ impl AsyncQuery<Vec<Migration>> for Bridge<'_> {
 
 impl AsyncMigrate for Bridge<'_> {}
 
-/// Runs files that were not run yet; what was run is not compared here, because [`super::baseline`] knows two forms of checksum.
+/// Runs files that were not run yet, `afterwards` at the end of each transaction; what was run is not compared here, because [`super::baseline`] knows two forms of checksum.
 pub(super) async fn run(
     connection: &mut Connection,
     token: i64,
     files: &[(String, String)],
     history: &str,
     target: Target,
+    afterwards: &[String],
 ) -> Result<Vec<String>, StoreError> {
     let migrations = files
         .iter()
@@ -78,7 +81,8 @@ pub(super) async fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let mut runner = Runner::new(&migrations).set_target(target).set_abort_divergent(false).set_abort_missing(false);
     runner.set_migration_table_name(history);
-    let report = runner.run_async(&mut Bridge { connection, token }).await.map_err(|error| innermost(&error))?;
+    let report =
+        runner.run_async(&mut Bridge { connection, token, afterwards }).await.map_err(|error| innermost(&error))?;
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 

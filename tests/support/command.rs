@@ -125,6 +125,7 @@ impl Running {
         let status = self.child.wait().expect("the process can be waited for");
         let output = Output {
             arguments: self.arguments.clone(),
+            process: self.child.id(),
             code: status.code(),
             stdout: self.stdout.text(),
             stderr: self.stderr.text(),
@@ -148,6 +149,8 @@ impl Drop for Running {
 /// What a run said, and how it ended.
 pub(crate) struct Output {
     arguments: String,
+    /// The id that the process had.
+    pub(crate) process: u32,
     /// `None` when a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
@@ -182,7 +185,7 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { arguments, code, stdout, stderr } = self;
+        let Self { arguments, process: _, code, stdout, stderr } = self;
         writeln!(f, "concertina {arguments}")?;
         match code {
             Some(code) => writeln!(f, "exit code {code}")?,

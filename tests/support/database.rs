@@ -3,6 +3,7 @@
 //! The owner runs migrations: it owns the database, and is no superuser. The application has rights on the
 //! application's own tables and on nothing else, so that a trigger which needs more is found out.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
@@ -80,6 +81,33 @@ impl TestDatabase {
     /// The URL that the application's nodes run with; on SQLite the owner's.
     pub(crate) fn application_url(&self) -> &str {
         &self.application_url
+    }
+
+    /// The file of a SQLite database.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.owner_url.strip_prefix("sqlite://").map(Path::new)
+    }
+
+    /// Lets the owner make the database in which `baseline` tries the files out; PostgreSQL's owner may do so anyway.
+    pub(crate) async fn grant_scratch(&self) {
+        let Place::Server { admin_url, owner, .. } = &self.place else {
+            return;
+        };
+        if self.kind == Kind::MySql {
+            let mut admin = Session::open(self.kind, admin_url.as_str()).await;
+            for host in MYSQL_HOSTS {
+                let grant = format!("GRANT ALL PRIVILEGES ON `concertina\\_scratch\\_%`.* TO `{owner}`@`{host}`");
+                admin.execute(&grant).await.unwrap_or_else(|failure| panic!("failed to run `{grant}`: {failure:?}"));
+            }
+        }
+    }
+
+    /// Opens a session of the server's administrator; of nobody in particular on SQLite.
+    pub(crate) async fn admin(&self) -> Session {
+        match &self.place {
+            Place::Server { admin_url, .. } => Session::open(self.kind, admin_url.as_str()).await,
+            Place::File { .. } => self.owner().await,
+        }
     }
 
     /// Opens a session of the role that owns the database.

@@ -11,6 +11,8 @@
 
 mod command;
 mod database;
+mod dump;
+mod history;
 mod kind;
 mod project;
 mod session;
@@ -18,6 +20,8 @@ mod train;
 
 pub(crate) use command::{Concertina, Output, Running};
 pub(crate) use database::TestDatabase;
+pub(crate) use dump::Dump;
+pub(crate) use history::{BaselineFile, Width};
 pub(crate) use kind::{Kind, on_every_database, run};
 pub(crate) use project::Project;
 pub(crate) use session::{DbFailure, Session};

@@ -48,6 +48,26 @@ impl Project {
         std::fs::write(&file, text).unwrap_or_else(|error| panic!("failed to write `{path}`: {error}"));
     }
 
+    /// Writes or overwrites a file with bytes that need not be text.
+    pub(crate) fn write_bytes(&self, path: &str, bytes: &[u8]) {
+        self.write(path, "");
+        std::fs::write(self.root.join(path), bytes).unwrap_or_else(|error| panic!("failed to write `{path}`: {error}"));
+    }
+
+    /// Replaces a text that a file has in one place.
+    #[track_caller]
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert_eq!(text.matches(from).count(), 1, "`{from}` should be in `{path}` once:\n{text}");
+        self.write(path, &text.replacen(from, to, 1));
+    }
+
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &str) {
+        assert!(self.directory.is_some(), "the bundled project is the repository: a test must not write to it");
+        std::fs::remove_file(self.root.join(path)).unwrap_or_else(|error| panic!("failed to remove `{path}`: {error}"));
+    }
+
     /// Reads a file.
     pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.root.join(path)).unwrap_or_else(|error| panic!("failed to read `{path}`: {error}"))

@@ -1,0 +1,523 @@
+//! `--help`, as it is read.
+
+use insta::assert_snapshot;
+
+use crate::support::{Concertina, Project};
+
+fn help(arguments: &[&str]) -> String {
+    let output = Concertina::in_project(Project::bundled().path()).run(&[arguments, &["--help"]].concat());
+    output.expect_code(0);
+    assert!(output.stderr.is_empty(), "{output}");
+    // clap pads an empty line, and editors cut that off.
+    output.stdout.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn of_the_program() {
+    assert_snapshot!(help(&[]), @"
+    Zero-downtime database migrations: expand, migrate, contract
+
+    Exit codes: 0 done, nothing to do, or yes; 1 error; 2 usage; 3 expand needed; 4 migrate needed; 5
+    contract needed; 6 refused; 7 another runner holds the lease; 8 drift; 9 a person must decide; 130
+    or 143 interrupted, run again.
+
+    Usage: concertina [OPTIONS] <COMMAND>
+
+    Commands:
+      upgrade   Run the baseline and every phase of every release, in one go: the offline form
+      expand    Run the expand phase: additive schema changes and syncs, while the old release runs
+      migrate   Run the migrate phase: backfills, in batches, while both releases write
+      contract  Run the contract phase: prove the data, remove the syncs and what the old release used
+      baseline  Adopt a database that already has the baseline: compare it with what the baseline makes,
+                then record
+      check     Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may run
+                now (0, 6)
+      status    Show where everything stands, and what to do next
+      plan      Print the exact SQL of a phase, and run nothing
+      resolve   Say what only a person can know: that a step took effect, that it did not, or that a
+                changed file is as good
+      help      Print this message or the help of the given subcommand(s)
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+    ");
+}
+
+#[test]
+fn of_upgrade() {
+    assert_snapshot!(help(&["upgrade"]), @"
+    Run the baseline and every phase of every release, in one go: the offline form
+
+    Usage: concertina upgrade [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --to <RELEASE>
+              The last release to bring the database to; left out, the newest
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_expand() {
+    assert_snapshot!(help(&["expand"]), @"
+    Run the expand phase: additive schema changes and syncs, while the old release runs
+
+    Usage: concertina expand [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --release <RELEASE>
+              The release; left out, the open one, or else the next
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_migrate() {
+    assert_snapshot!(help(&["migrate"]), @"
+    Run the migrate phase: backfills, in batches, while both releases write
+
+    Usage: concertina migrate [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --release <RELEASE>
+              The release; left out, the open one
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --max-rows <N>
+              Stop, with exit code 4, once this many rows were changed
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_contract() {
+    assert_snapshot!(help(&["contract"]), @"
+    Run the contract phase: prove the data, remove the syncs and what the old release used
+
+    Usage: concertina contract [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --release <RELEASE>
+              The release; left out, the open one
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --quiet-period <DURATION>
+              How long no old-style write may have been seen; 0s turns it off [default: the manifest's,
+              or 5m]
+
+          --force <GATE>
+              Override a gate, `quiet` or `verified`; the history keeps it
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_baseline() {
+    assert_snapshot!(help(&["baseline"]), @"
+    Adopt a database that already has the baseline: compare it with what the baseline makes, then record
+
+    Usage: concertina baseline [OPTIONS] --at <VERSION>
+
+    Options:
+          --at <VERSION>
+              The version the database is at: a number, or a file's name such as `V3__mitaka02`
+
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_check() {
+    assert_snapshot!(help(&["check"]), @"
+    Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may run now (0, 6)
+
+    Usage: concertina check [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --release <RELEASE>
+              Ask whether nodes of this release may run on the database now
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_status() {
+    assert_snapshot!(help(&["status"]), @"
+    Show where everything stands, and what to do next
+
+    Usage: concertina status [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_plan() {
+    assert_snapshot!(help(&["plan"]), @"
+    Print the exact SQL of a phase, and run nothing
+
+    Usage: concertina plan [OPTIONS] [PHASE]
+
+    Arguments:
+      [PHASE]
+              The phase of the open or next release; left out, the one that is needed next
+
+              [possible values: expand, migrate, contract]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_resolve() {
+    assert_snapshot!(help(&["resolve"]), @"
+    Say what only a person can know: that a step took effect, that it did not, or that a changed file is
+    as good
+
+    Usage: concertina resolve [OPTIONS] <--applied|--not-applied|--accept> <SUBJECT>
+
+    Arguments:
+      <SUBJECT>
+              The id of a step, or the path of a file
+
+    Options:
+          --applied
+              The step took effect before the run died
+
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --not-applied
+              The step did not take effect, and may run again
+
+          --accept
+              The file's new text is as good as the one that was applied
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}

@@ -1,0 +1,7 @@
+//! What the command line answers: help, JSON, plans, `check`, and that a second run changes nothing.
+
+mod check;
+mod help;
+mod json;
+mod plan;
+mod twice;
