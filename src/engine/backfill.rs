@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::session::Session;
 use super::{EngineError, Event};
-use crate::catalog::{Backfill, Diagnostics, Release};
+use crate::catalog::{Backfill, Diagnostic, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, Value, failpoint};
+use crate::dialect::Refusal;
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::{self, BackfillRecord, Lease, RangeRecord, StoreError};
 
@@ -40,6 +41,7 @@ impl Session<'_> {
         max_rows: Option<u64>,
     ) -> Result<MigrateEnd, EngineError> {
         let mut left = max_rows;
+        self.check_backfills(release).await?;
         for backfill in &release.backfills {
             if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
                 continue;
@@ -51,6 +53,22 @@ impl Session<'_> {
         Ok(MigrateEnd::Done)
     }
 
+    /// Refuses what cannot run before the first batch of anything has.
+    async fn check_backfills(&mut self, release: &Release) -> Result<(), EngineError> {
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.dialect();
+        let unfinished =
+            |backfill: &&Backfill| !self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished);
+        let errors: Vec<_> = release
+            .backfills
+            .iter()
+            .filter(unfinished)
+            .filter_map(|backfill| BackfillPlan::new(backfill, dialect, &schema).err().map(|error| (backfill, error)))
+            .map(|(backfill, refusal)| refused(backfill, &refusal))
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(EngineError::Project(Diagnostics(errors))) }
+    }
+
     async fn run_backfill(
         &mut self,
         release: &Release,
@@ -59,11 +77,8 @@ impl Session<'_> {
     ) -> Result<MigrateEnd, EngineError> {
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
-        let plan = BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
-            let place =
-                refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
-            EngineError::Project(Diagnostics(vec![place.diagnostic(&refusal.reason)]))
-        })?;
+        let plan = BackfillPlan::new(backfill, dialect.as_ref(), &schema)
+            .map_err(|refusal| EngineError::Project(Diagnostics(vec![refused(backfill, &refusal)])))?;
         let mut range = self.begin(release, backfill).await?;
         // An estimate is a comfort: a table it cannot be had for is walked all the same.
         let estimate = self.connection.integer(&plan.estimate, &[]).await.ok().flatten();
@@ -201,6 +216,11 @@ impl Session<'_> {
         }
         Ok(done)
     }
+}
+
+fn refused(backfill: &Backfill, refusal: &Refusal) -> Diagnostic {
+    let place = refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
+    place.diagnostic(&refusal.reason)
 }
 
 async fn run_batch(
