@@ -1,7 +1,7 @@
 //! How a command can fail. `cli` maps each variant to a message, a hint and an exit code by one match.
 
 use crate::catalog::{Diagnostic, Diagnostics};
-use crate::db::DbError;
+use crate::db::{Class, DbError};
 use crate::plan::{Drift, Refused};
 use crate::store::StoreError;
 
@@ -71,6 +71,16 @@ pub enum EngineError {
     /// Asked to stop; state is saved.
     #[error("interrupted; state is saved, run the same command to go on")]
     Interrupted,
+}
+
+impl EngineError {
+    /// Whether the connection was lost, at whatever it was doing.
+    pub(super) fn is_disconnected(&self) -> bool {
+        let (Self::Db(error) | Self::Store(StoreError::Db(error)) | Self::Step { source: error, .. }) = self else {
+            return false;
+        };
+        error.class() == Class::Disconnected
+    }
 }
 
 fn drift_words(count: usize) -> String {

@@ -128,6 +128,14 @@ impl Lease {
         fence(connection, self.token).await
     }
 
+    /// Whether somebody has taken over, asked in a session of its own: whoever does ends ours first.
+    pub async fn is_lost(&self, connection: &Connection) -> bool {
+        let Ok(mut fresh) = connection.another().await else { return self.lost.load(Ordering::Relaxed) };
+        let lost = matches!(fence(&mut fresh, self.token).await, Err(StoreError::Lost));
+        fresh.close().await;
+        lost
+    }
+
     /// Gives the lease back.
     pub async fn release(self, connection: &mut Connection) -> Result<(), StoreError> {
         self.heartbeat.abort();
