@@ -86,11 +86,7 @@ async fn rows_read(session: &mut Session, statement: &str) -> usize {
 
 async fn counters(session: &mut Session) -> usize {
     let counters = session.rows("SHOW SESSION STATUS LIKE 'Handler_read%'").await;
-    counters
-        .into_iter()
-        .filter_map(|row| row.into_iter().nth(1)?)
-        .filter_map(|value| value.parse::<usize>().ok())
-        .sum()
+    counters.into_iter().filter_map(|row| row.into_iter().nth(1)?).filter_map(|value| value.parse::<usize>().ok()).sum()
 }
 
 async fn expect_few_rows(
