@@ -66,14 +66,24 @@ impl Lease {
         let now = dialect.now();
         let row = connection
             .query(
-                &dialect
-                    .placeholders("SELECT token, process, sessions, expires_at FROM concertina_lease WHERE name = ?"),
+                &dialect.placeholders(&format!(
+                    "SELECT token, process, sessions, CASE WHEN expires_at <= {now} THEN 1 ELSE 0 END \
+                     FROM concertina_lease WHERE name = ?"
+                )),
                 &[NAME.into()],
             )
             .await?;
         let row = row.first().ok_or(StoreError::Lost)?;
         let (token, recorded) = (row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default());
-        let free = if process::is_gone(&recorded) { String::new() } else { format!(" AND expires_at <= {now}") };
+        let gone = process::is_gone(&recorded);
+        let free = if gone { String::new() } else { format!(" AND expires_at <= {now}") };
+        // Before the lease is taken, not after: a holder that stands still inside a transaction holds the lease's row.
+        if gone || row.integer(3) == Some(1) {
+            end_sessions(connection, &row.text(2).unwrap_or_default()).await?;
+        } else if let Some(holder) = holder(connection).await? {
+            // And a holder that works inside one would make the write below wait for it.
+            return Err(StoreError::Held(holder));
+        }
         let session = match dialect.session_id() {
             Some(sql) => connection.query(sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
             None => String::new(),
@@ -101,7 +111,6 @@ impl Lease {
             let holder = holder(connection).await?.ok_or(StoreError::Lost)?;
             return Err(StoreError::Held(holder));
         }
-        end_sessions(connection, &row.text(2).unwrap_or_default()).await?;
         let lost = Arc::new(AtomicBool::new(false));
         let heartbeat = tokio::spawn(beat(connection.another().await?, token + 1, Arc::clone(&lost)));
         Ok(Self { token: token + 1, holder: process.shown, command: command.to_owned(), lost, heartbeat })
