@@ -169,9 +169,12 @@ fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&st
         let called = next.is_some_and(|next| next.is_symbol("("));
         let literal_prefix = next.is_some_and(|next| next.kind == TokenKind::String);
         let after_type_mark = previous.is_some_and(|previous| previous.is_symbol("::") || previous.is_word("collate"));
-        let keyword = token.kind == TokenKind::Word && is_keyword(token.text);
-        if keyword && !(called || literal_prefix || subquery || is_structure(token.text)) {
-            // `year + 1` in a table with a column `year`: silently something else, or nothing that runs.
+        let before_previous = order.checked_sub(3).map(|before| &tokens[significant[before]]);
+        let keyword = token.kind == TokenKind::Word
+            && is_keyword(token.text)
+            && !names_column(token, [before_previous, previous, next], scope.table);
+        if keyword && !(called || literal_prefix || subquery || is_free(token.text) || is_structure(token.text)) {
+            // `user` in a table with a column `user`: silently something else.
             if let Some(column) = find(scope.table, &name) {
                 let message = format!("`{column}` is a column of `{}` and an SQL keyword: quote it", scope.table.name);
                 return Err(ExpressionError::new(message, Some(token.text)));
@@ -185,6 +188,33 @@ fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&st
         emit(&format!("{}{}", scope.row, (scope.quote)(&found)));
     }
     Ok(())
+}
+
+/// Whether a word of SQL that is free to be a name (`first`, `day`) names a column here: the table has such a column, and
+/// the word stands where a value is expected.
+fn names_column(token: &Token<'_>, around: [Option<&Token<'_>>; 3], table: &Table) -> bool {
+    let has = |word: &str| is_free(word) && find(table, word).is_some();
+    if !has(token.text) {
+        return false;
+    }
+    let [before_previous, previous, next] = around;
+    // EXTRACT(day FROM …), TIMESTAMPDIFF(day, …)
+    let unit = next.is_some_and(|next| next.is_word("from"))
+        || before_previous.is_some_and(|call| call.is_word("timestampdiff") || call.is_word("timestampadd"));
+    let expected = match previous {
+        None => true,
+        Some(previous) => match previous.kind {
+            // NULLS FIRST, AT TIME ZONE; behind a value comes an operator or a unit.
+            TokenKind::Word => {
+                is_keyword(previous.text)
+                    && !has(previous.text)
+                    && !["at", "end", "nulls", "time", "with", "without"].iter().any(|word| previous.is_word(word))
+            }
+            TokenKind::Symbol => !(previous.is_symbol(")") || previous.is_symbol("]")),
+            _ => false,
+        },
+    };
+    expected && !unit
 }
 
 fn identifier(token: &Token<'_>) -> Option<String> {
@@ -368,6 +398,47 @@ fn is_structure(word: &str) -> bool {
     STRUCTURE.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
 }
 
+/// Those of [`KEYWORDS`] that are a column's name just as well, without quotes, on at least one of the databases.
+const FREE: &[&str] = &[
+    "century",
+    "date",
+    "day",
+    "dayofyear",
+    "decade",
+    "dow",
+    "doy",
+    "epoch",
+    "first",
+    "hour",
+    "isodow",
+    "isoyear",
+    "last",
+    "match",
+    "microsecond",
+    "microseconds",
+    "millisecond",
+    "milliseconds",
+    "minute",
+    "mod",
+    "month",
+    "precision",
+    "quarter",
+    "row",
+    "second",
+    "separator",
+    "time",
+    "timestamp",
+    "timezone",
+    "utc",
+    "week",
+    "year",
+    "zone",
+];
+
+fn is_free(word: &str) -> bool {
+    FREE.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
+}
+
 fn is_keyword(word: &str) -> bool {
     KEYWORDS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
 }
@@ -394,8 +465,30 @@ mod tests {
 
     #[test]
     fn keywords_are_sorted_so_that_they_are_found() {
-        assert!(KEYWORDS.is_sorted());
         assert!(STRUCTURE.is_sorted());
+        assert!(KEYWORDS.is_sorted() && FREE.is_sorted());
+        assert!(FREE.iter().all(|word| is_keyword(word)));
+    }
+
+    #[test]
+    fn a_word_of_sql_that_a_column_bears_is_the_column_where_a_value_is_expected() {
+        let days = table("days", &["first", "day", "time", "at_zone"]);
+        let quote = |name: &str| format!("\"{name}\"");
+        let scope = Scope { table: &days, row: "NEW.", related: None, quote: &quote };
+        for (text, expected) in [
+            ("first || ' ' || day", "NEW.\"first\" || ' ' || NEW.\"day\""),
+            ("CASE WHEN first IS NULL THEN day END", "CASE WHEN NEW.\"first\" IS NULL THEN NEW.\"day\" END"),
+            ("EXTRACT(day FROM day)", "EXTRACT(day FROM NEW.\"day\")"),
+            ("timestampdiff(day, first, day)", "timestampdiff(day, NEW.\"first\", NEW.\"day\")"),
+            ("first + INTERVAL 1 day", "NEW.\"first\" + INTERVAL 1 day"),
+            ("first + INTERVAL day DAY", "NEW.\"first\" + INTERVAL NEW.\"day\" DAY"),
+            ("time AT TIME ZONE 'UTC'", "NEW.\"time\" AT TIME ZONE 'UTC'"),
+            ("coalesce(time, TIME '12:00')", "coalesce(NEW.\"time\", TIME '12:00')"),
+            ("CAST(day AS time)::time", "CAST(NEW.\"day\" AS time)::time"),
+            ("hour(time) + month", "hour(NEW.\"time\") + month"),
+        ] {
+            assert_eq!(render(text, Flavor::Postgres, &scope).unwrap(), expected);
+        }
     }
 
     #[test]

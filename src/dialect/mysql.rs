@@ -434,6 +434,8 @@ impl Dialect for MySql {
         let name = format!("{table}.{}", self.quote(&column.name));
         match column.base_type.as_str() {
             "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "binary" | "varbinary" => name,
+            // They are ordered by their number, and compared with a text they would not be.
+            "enum" | "set" => format!("CAST({name} AS UNSIGNED)"),
             _ => format!("CAST({name} AS CHAR)"),
         }
     }

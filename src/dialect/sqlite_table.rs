@@ -247,9 +247,7 @@ impl CreateTable {
                 // A generated column may go, and one that refers to its own table; what they are made from may not.
                 let goes_along = match clause.kind {
                     Kind::Generated => index == target,
-                    Kind::ForeignKey => {
-                        Self::referring(item, &clause).iter().all(|name| name.eq_ignore_ascii_case(column))
-                    }
+                    Kind::ForeignKey => referring(item, &clause).iter().all(|name| name.eq_ignore_ascii_case(column)),
                     _ => false,
                 };
                 if let Some(other) = others.first()
@@ -376,13 +374,6 @@ impl CreateTable {
             _ => {}
         }
         named
-    }
-
-    /// The columns of this table that a foreign key is on.
-    fn referring(item: &Item, clause: &Clause<'_>) -> Vec<String> {
-        let references = clause.tokens.iter().position(|token| token.is_word("REFERENCES"));
-        let local = &clause.tokens[..references.unwrap_or(clause.tokens.len())];
-        item.column().into_iter().chain(list(group(local))).collect()
     }
 
     fn remove(&mut self, index: usize) {
@@ -725,6 +716,13 @@ fn split_line(trivia: &str) -> (&str, &str) {
         }
     }
     ("", trivia)
+}
+
+/// The columns of this table that a foreign key is on.
+fn referring(item: &Item, clause: &Clause<'_>) -> Vec<String> {
+    let references = clause.tokens.iter().position(|token| token.is_word("REFERENCES"));
+    let local = &clause.tokens[..references.unwrap_or(clause.tokens.len())];
+    item.column().into_iter().chain(list(group(local))).collect()
 }
 
 #[cfg(test)]

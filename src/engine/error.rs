@@ -1,7 +1,7 @@
 //! How a command can fail. `cli` maps each variant to a message, a hint and an exit code by one match.
 
 use crate::catalog::{Diagnostic, Diagnostics};
-use crate::db::DbError;
+use crate::db::{Class, DbError};
 use crate::plan::{Drift, Refused};
 use crate::store::StoreError;
 
@@ -87,6 +87,16 @@ fn unfit_words(count: usize) -> String {
     match count {
         1 => "1 error in its files, on this database".to_owned(),
         count => format!("{count} errors in its files, on this database"),
+    }
+}
+
+impl EngineError {
+    /// Whether the connection was lost, at whatever it was doing.
+    pub(super) fn is_disconnected(&self) -> bool {
+        let (Self::Db(error) | Self::Store(StoreError::Db(error)) | Self::Step { source: error, .. }) = self else {
+            return false;
+        };
+        error.class() == Class::Disconnected
     }
 }
 

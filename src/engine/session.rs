@@ -194,9 +194,15 @@ impl<'p> Session<'p> {
 
     /// Ends the session, the lease given back, whatever the work's outcome was.
     pub(super) async fn close<T>(mut self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
+        let mut outcome = outcome;
         if let Some(lease) = self.lease.take() {
+            // Why the connection went: who took the lease over ended it.
+            if outcome.as_ref().is_err_and(EngineError::is_disconnected) && lease.is_lost(&self.connection).await {
+                outcome = Err(store::StoreError::Lost.into());
+            }
+            let lost = matches!(&outcome, Err(EngineError::Store(store::StoreError::Lost)));
             if let Err(error) = &outcome
-                && !matches!(error, EngineError::Store(store::StoreError::Lost))
+                && !lost
             {
                 let noted =
                     store::append(&mut self.connection, &lease, "command", "failed", Some(error.to_string()), None);
@@ -204,7 +210,9 @@ impl<'p> Session<'p> {
                     tracing::debug!(%error, "note a failure");
                 }
             }
-            if let Err(error) = lease.release(&mut self.connection).await {
+            if let Err(error) = lease.release(&mut self.connection).await
+                && !lost
+            {
                 tracing::warn!(%error, "the lease was not given back; it runs out by itself");
             }
         }

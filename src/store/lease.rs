@@ -66,19 +66,23 @@ impl Lease {
         let now = dialect.now();
         let row = connection
             .query(
-                &dialect
-                    .placeholders("SELECT token, process, sessions, expires_at FROM concertina_lease WHERE name = ?"),
+                &dialect.placeholders(&format!(
+                    "SELECT token, process, sessions, CASE WHEN expires_at <= {now} THEN 1 ELSE 0 END \
+                     FROM concertina_lease WHERE name = ?"
+                )),
                 &[NAME.into()],
             )
             .await?;
         let row = row.first().ok_or(StoreError::Lost)?;
         let (token, recorded) = (row.integer(0).unwrap_or(0), row.text(1).unwrap_or_default());
-        let free = if process::is_gone(&recorded) { String::new() } else { format!(" AND expires_at <= {now}") };
-        let former = row.text(2).unwrap_or_default();
-        let expired = row.integer(3).unwrap_or(0) <= super::now(connection).await?;
-        if expired || free.is_empty() {
-            // Before the lease is taken: whoever has it may rely on nobody being at work.
-            end_session(connection, &former).await?;
+        let gone = process::is_gone(&recorded);
+        let free = if gone { String::new() } else { format!(" AND expires_at <= {now}") };
+        // Before the lease is taken, not after: a holder that stands still inside a transaction holds the lease's row.
+        if gone || row.integer(3) == Some(1) {
+            end_session(connection, &row.text(2).unwrap_or_default()).await?;
+        } else if let Some(holder) = holder(connection).await? {
+            // And a holder that works inside one would make the write below wait for it.
+            return Err(StoreError::Held(holder));
         }
         let session = match dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) {
             Some(sql) => connection.query(&sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
@@ -140,6 +144,14 @@ impl Lease {
             return Err(StoreError::Lost);
         }
         fence(connection, self.token).await
+    }
+
+    /// Whether somebody has taken over, asked in a session of its own: whoever does ends ours first.
+    pub async fn is_lost(&self, connection: &Connection) -> bool {
+        let Ok(mut fresh) = connection.another().await else { return self.lost.load(Ordering::Relaxed) };
+        let lost = matches!(fence(&mut fresh, self.token).await, Err(StoreError::Lost));
+        fresh.close().await;
+        lost
     }
 
     /// Gives the lease back.

@@ -1,1 +1,70 @@
-//! x
+//! Backfills from outside: every key kind, every way of being stopped, and what goes on beside them.
+
+mod beside;
+mod keys;
+mod plans;
+mod stopping;
+
+use crate::support::{Kind, Session, TestDatabase, Train};
+
+/// How many rows a table under test has.
+const ROWS: usize = 2_500;
+
+/// One change that counts how often each row was transformed.
+const COUNT: &str = "backfill: { table: items, set: { counter: counter + 1, done: 1 }, where: done = 0 }\n";
+
+/// A train with one release of a backfill, expanded: `migrate` is what comes next.
+fn counting(db: &TestDatabase, batch: u32) -> Train {
+    train_of(db, batch, COUNT)
+}
+
+fn train_of(db: &TestDatabase, batch: u32, backfill: &str) -> Train {
+    let mut train = Train::with_settings(db, &format!("batch: {{ rows: {batch} }}"));
+    train.add(&[("data/01_count.yaml", backfill)]);
+    train.concertina().run(&["expand"]).expect_code(0);
+    train
+}
+
+/// Makes the table `items` with these key columns, and rows with the keys that `key` gives.
+async fn make_items(db: &TestDatabase, columns: &str, constraint: &str, key: impl Fn(usize) -> String) -> Session {
+    let mut session = db.owner().await;
+    let options = if db.kind() == Kind::MySql { "ENGINE=InnoDB" } else { "" };
+    session
+        .run(format!(
+            "CREATE TABLE items ({columns}, counter INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0, \
+             payload VARCHAR(40){constraint}) {options}"
+        ))
+        .await;
+    insert_items(&mut session, ROWS, key).await;
+    session
+}
+
+async fn insert_items(session: &mut Session, rows: usize, key: impl Fn(usize) -> String) {
+    let names = columns_of_key(session).await;
+    let numbers: Vec<usize> = (0..rows).collect();
+    for chunk in numbers.chunks(500) {
+        let values: Vec<String> = chunk.iter().map(|number| format!("({}, 'p')", key(*number))).collect();
+        session.run(format!("INSERT INTO items ({names}, payload) VALUES {}", values.join(", "))).await;
+    }
+}
+
+/// The key's columns are those in front of `counter`.
+async fn columns_of_key(session: &mut Session) -> String {
+    let sql = match session {
+        Session::Sqlite(_) => "SELECT name FROM pragma_table_info('items') ORDER BY cid",
+        Session::Postgres(_) => {
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'items' ORDER BY ordinal_position"
+        }
+        Session::MySql(_) => {
+            "SELECT column_name FROM information_schema.columns WHERE table_name = 'items' \
+             AND table_schema = DATABASE() ORDER BY ordinal_position"
+        }
+    };
+    session.lines(sql).await.into_iter().take_while(|name| name != "counter").collect::<Vec<_>>().join(", ")
+}
+
+/// Fails unless every row was transformed exactly once.
+async fn expect_each_once(session: &mut Session, rows: usize) {
+    let found = session.lines("SELECT counter, done, COUNT(*) FROM items GROUP BY counter, done ORDER BY 1, 2").await;
+    assert_eq!(found, [format!("1|1|{rows}")]);
+}

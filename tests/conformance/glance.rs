@@ -62,6 +62,11 @@ impl Node {
         Self { kind: db.kind(), session: db.application().await }
     }
 
+    /// A node with a session of its own making, on another thread say.
+    pub(crate) fn on(kind: Kind, session: Session) -> Self {
+        Self { kind, session }
+    }
+
     pub(crate) fn session(&mut self) -> &mut Session {
         &mut self.session
     }
