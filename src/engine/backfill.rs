@@ -7,7 +7,7 @@ use super::session::Session;
 use super::{EngineError, Event};
 use crate::catalog::{Backfill, Diagnostic, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, Value, failpoint};
-use crate::dialect::Refusal;
+use crate::dialect::{Kind, Refusal};
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::{self, BackfillRecord, Lease, RangeRecord, StoreError};
 
@@ -114,13 +114,19 @@ impl Session<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
+            let took = since.elapsed();
             tries = 0;
             failpoint::pass("backfill.batch");
+            if self.connection.dialect().kind() == Kind::Sqlite {
+                // One writer at a time, and whoever waits looks only now and then: without a pause as long as the batch
+                // they are starved until their own patience ends.
+                tokio::time::sleep(took.min(self.project.manifest.batch.target)).await;
+            }
             if let Some(left) = left {
                 *left = left.saturating_sub(batch.changed);
             }
             if batch.end.is_some() {
-                size = next_size(size, rows, since.elapsed(), self.project.manifest.batch.target);
+                size = next_size(size, rows, took, self.project.manifest.batch.target);
                 self.tell(Event::Batch {
                     id: plan.id.clone(),
                     walked: u64::try_from(range.walked).unwrap_or(0),
