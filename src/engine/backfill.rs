@@ -121,13 +121,17 @@ impl Session<'_> {
                 }
                 Err(error) => return Err(error.into()),
             };
+            let took = since.elapsed();
             waiting = None;
             failpoint::pass("backfill.batch");
+            // Half of the time is everybody else's. On SQLite, which has one writer at a time, whoever waits would otherwise be
+            // starved until its own patience ends.
+            tokio::time::sleep(took.min(self.project.manifest.batch.target)).await;
             if let Some(left) = left {
                 *left = left.saturating_sub(batch.changed);
             }
             if batch.end.is_some() {
-                size = next_size(size, rows, since.elapsed(), self.project.manifest.batch.target);
+                size = next_size(size, rows, took, self.project.manifest.batch.target);
                 self.tell(Event::Batch {
                     id: plan.id.clone(),
                     walked: u64::try_from(range.walked).unwrap_or(0),

@@ -89,6 +89,7 @@ on_every_database! {
             assert!(done(&mut session).await < ROWS, "it was stopped in time");
             train.concertina().run(&["check"]).expect_code(4);
         }
+        train.project().write("concertina.yaml", "releases: [r1]\n");
         train.concertina().run(&["migrate"]).expect_code(0);
         expect_each_once(&mut session, ROWS).await;
     }

@@ -18,13 +18,13 @@ const MIGRATE: &[&str] = &["migrate"];
 const CONTRACT: &[&str] = &["contract", "--quiet-period", "0s"];
 
 /// How many images there are before the change begins.
-const SEEDS: usize = 30;
+const SEEDS: usize = 16;
 
 /// The bundled project with small batches, so that a backfill has several.
 fn project() -> Project {
     let project = Project::bundled_copy();
     let manifest = project.read("concertina.yaml");
-    project.write("concertina.yaml", &format!("{manifest}\nbatch: {{ rows: 3 }}\n"));
+    project.write("concertina.yaml", &format!("{manifest}\nbatch: {{ rows: 5 }}\n"));
     project
 }
 
