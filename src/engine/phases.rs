@@ -176,16 +176,8 @@ impl<'p> Session<'p> {
     async fn refuse_upgrade(&mut self, last: usize) -> Result<(), EngineError> {
         self.refuse_newer()?;
         self.refuse_drift()?;
+        self.refuse_stranger().await?;
         let standing = self.standing();
-        // An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it. A
-        // baseline that died in its first file, on a database without transactional DDL, left its tables: our note that
-        // it began tells it from a stranger's.
-        if !standing.baseline_pending.is_empty() && self.facts.baseline.is_empty() && !self.baseline_began().await? {
-            let schema = self.connection.inspect().await?;
-            if !schema.tables.is_empty() {
-                baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
-            }
-        }
         if !standing.baseline_pending.is_empty() {
             return Ok(());
         }
@@ -233,6 +225,21 @@ impl<'p> Session<'p> {
             }
         }
         Ok(self.outcome(done, false, None))
+    }
+
+    /// An empty database is made; one with tables and no history is somebody's, and only `baseline` may adopt it. A baseline
+    /// that died in its first file, on a database without transactional DDL, left its tables: our note that it began tells
+    /// it from a stranger's.
+    pub(super) async fn refuse_stranger(&mut self) -> Result<(), EngineError> {
+        let standing = self.standing();
+        if standing.baseline_pending.is_empty() || !self.facts.baseline.is_empty() || self.baseline_began().await? {
+            return Ok(());
+        }
+        let schema = self.connection.inspect().await?;
+        if schema.tables.is_empty() {
+            return Ok(());
+        }
+        Ok(baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?)
     }
 
     async fn baseline_began(&mut self) -> Result<bool, EngineError> {

@@ -234,6 +234,7 @@ impl Session<'_> {
         let standing = self.standing();
         self.refuse_newer()?;
         self.refuse_drift()?;
+        self.refuse_stranger().await?;
         if standing.open().is_some() {
             self.refuse_missing_triggers().await?;
         }

@@ -27,7 +27,7 @@ on_every_database! {
         write(&db, "CREATE TABLE customers (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40))").await;
         write(&db, "INSERT INTO customers VALUES (1, 'Ada')").await;
         let concertina = Concertina::command(&db);
-        for command in ["upgrade", "expand", "migrate", "contract"] {
+        for command in ["upgrade", "expand", "migrate", "contract", "check"] {
             refused(&db, &concertina, &[command], 6).await
                 .expect_stderr(
                     "the baseline was never applied here (V1__liberty, V2__mitaka01, V3__mitaka02), \
