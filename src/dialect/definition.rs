@@ -145,8 +145,12 @@ impl<'de> Deserialize<'de> for ColumnType {
                 write!(f, "a column type: {TYPES}")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<ColumnType, E> {
-                ColumnType::parse(text)
-                    .ok_or_else(|| E::custom(format!("unknown column type `{text}`, expected {TYPES}")))
+                ColumnType::parse(text).ok_or_else(|| {
+                    // In flow style a comma ends the value.
+                    let cut = text.contains('(') && !text.contains(')');
+                    let advice = if cut { "; quote a type that has a comma: \"decimal(10, 2)\"" } else { "" };
+                    E::custom(format!("unknown column type `{text}`, expected {TYPES}{advice}"))
+                })
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ColumnType, A::Error> {
                 let mut values: Option<Vec<String>> = None;
@@ -285,6 +289,17 @@ pub struct TableDefinition {
     /// Its foreign keys.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKeyDefinition>,
+}
+
+impl TableDefinition {
+    /// Its columns as they are made: those of the primary key are NOT NULL, which SQLite does not see to by itself.
+    pub fn columns(&self) -> Vec<ColumnDefinition> {
+        let made = |column: &ColumnDefinition| {
+            let nullable = column.nullable && !self.primary_key.contains(&column.name);
+            ColumnDefinition { nullable, ..column.clone() }
+        };
+        self.columns.iter().map(made).collect()
+    }
 }
 
 /// A unique constraint as a change file defines it.

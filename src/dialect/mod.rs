@@ -305,8 +305,9 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
 
     /// CREATE TABLE, with its constraints; indexes are steps of their own.
     fn create_table(&self, table: &TableDefinition, schema: &Schema) -> Result<Script, Refusal> {
+        let columns = table.columns();
         let mut lines = Vec::new();
-        for column in &table.columns {
+        for column in &columns {
             lines.push(self.column_definition(&table.name, column)?);
         }
         if !table.primary_key.is_empty() {
@@ -317,7 +318,7 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
         }
         lines.extend(table.foreign_keys.iter().map(|key| self.foreign_key(key)));
         let mut script = Script::default();
-        for column in &table.columns {
+        for column in &columns {
             for statement in self.before_column(&table.name, column, schema)? {
                 // Two columns may share a type.
                 if !script.statements.contains(&statement) {

@@ -4,7 +4,7 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
 use super::sync::{self, RELATED_EVENTS, Rule, Rules, Side, Sync};
-use super::{Dialect, Kind, PREFIX, Patience, Server, object_name};
+use super::{Dialect, Kind, PREFIX, Patience, Server, lex, object_name};
 
 /// PostgreSQL's SQL.
 #[derive(Debug)]
@@ -324,7 +324,12 @@ impl Dialect for Postgres {
     }
 
     fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script {
-        let mut script = Script { outside_transaction: true, patience: Patience::Minutes, ..Script::default() };
+        let mut script = Script {
+            outside_transaction: true,
+            rendered_again: true,
+            patience: Patience::Minutes,
+            ..Script::default()
+        };
         if leftover {
             script.run(format!(
                 "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
@@ -350,6 +355,7 @@ impl Dialect for Postgres {
                 self.quote(name)
             ))],
             outside_transaction: true,
+            rendered_again: true,
             patience: Patience::Minutes,
             ..Script::default()
         }
@@ -364,6 +370,7 @@ impl Dialect for Postgres {
         let rules = Rules::new(sync, self, schema, "NEW.")?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         let major: u32 = self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
+        // Older servers cannot replace a trigger, and have none to replace but in a repair.
         let create = if major >= 14 { "CREATE OR REPLACE TRIGGER" } else { "CREATE TRIGGER" };
         for side in [Side::Old, Side::New] {
             script.run(format!("CREATE SEQUENCE IF NOT EXISTS {} AS bigint", self.seen_sequence(sync, side)));
@@ -469,15 +476,29 @@ impl Dialect for Postgres {
 
 /// Refuses what would write every row anew under an exclusive lock: a default that is another value for each row.
 fn refuse_rewrite(definition: &ColumnDefinition) -> Result<(), Refusal> {
-    const STABLE: [&str; 6] =
-        ["now()", "current_timestamp", "localtimestamp", "current_date", "transaction_timestamp()", "current_user"];
-    let rewrites = match &definition.default {
-        Some(super::Default::Sql(sql)) => {
-            let text = sql.on(Kind::Postgres).unwrap_or_default().trim().to_ascii_lowercase();
-            !STABLE.contains(&text.as_str())
+    // Without a call a default is a constant or the time of the statement; a word behind `::` is a type.
+    let calls = |sql: &str| {
+        const STABLE: [&str; 3] = ["now", "transaction_timestamp", "statement_timestamp"];
+        let tokens = lex::significant(sql, lex::Flavor::Postgres).unwrap_or_default();
+        (0..tokens.len()).any(|at| {
+            let called =
+                tokens[at].kind == lex::TokenKind::Word && tokens.get(at + 1).is_some_and(|next| next.is_symbol("("));
+            let a_type = at > 0 && tokens[at - 1].is_symbol("::");
+            called && !a_type && !STABLE.iter().any(|word| tokens[at].is_word(word))
+        })
+    };
+    let by_default = match &definition.default {
+        Some(super::Default::Sql(sql)) => sql.on(Kind::Postgres).is_some_and(calls),
+        _ => false,
+    };
+    let by_type = match &definition.column_type {
+        ColumnType::Native(sql) => {
+            let text = sql.on(Kind::Postgres).unwrap_or_default().to_ascii_lowercase();
+            text.contains("serial") || text.contains("generated")
         }
         _ => definition.identity,
     };
+    let rewrites = by_default || by_type;
     if !rewrites {
         return Ok(());
     }

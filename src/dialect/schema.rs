@@ -77,12 +77,10 @@ impl Table {
     /// The columns to walk the table by: its primary key, else a unique key without NULLs.
     pub fn walk_key(&self) -> Option<Vec<&Column>> {
         let find = |names: &[String]| -> Option<Vec<&Column>> {
-            if names.is_empty() {
-                return None;
-            }
             let columns: Vec<&Column> = names.iter().map(|name| self.column(name)).collect::<Option<_>>()?;
-            // SQLite lets a primary key be NULL, and a NULL is behind no cursor.
-            columns.iter().all(|column| !column.nullable).then_some(columns)
+            // SQLite lets a primary key be NULL. Hardly any is, and a backfill says so when it meets one.
+            let walkable = names == self.primary_key || columns.iter().all(|column| !column.nullable);
+            (walkable && !columns.is_empty()).then_some(columns)
         };
         find(&self.primary_key).or_else(|| {
             let unique_indexes =

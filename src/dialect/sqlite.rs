@@ -20,6 +20,8 @@ const TABLES: &str =
 /// `now` is the same throughout a statement and its triggers. A row that a failed statement leaves behind, which `INSERT OR
 /// FAIL` can bring about, is in force for the rest of its millisecond and no longer.
 const NOT_BYPASSED: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE since IN (-1, julianday('now')))";
+/// Enough for an INSERT, since no sync of ours inserts: so not even the next statement is missed.
+const NOT_BACKFILL: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE since = -1)";
 
 impl Sqlite {
     /// Rebuilds a table in the transaction at hand, keeping rows, indexes, triggers and every constraint: SQLite's ALTER
@@ -143,25 +145,25 @@ impl Sqlite {
 
 /// A trigger or view that names a column of a table.
 fn user_of_column(schema: &Schema, table: &str, column: &str) -> Option<String> {
-    let names = |sql: &str, word: &str| {
+    // `rows_of`: whether OLD and NEW are rows of this table; the words themselves are no columns.
+    let names = |sql: &str, word: &str, rows_of: bool| {
         let tokens = lex::significant(sql, lex::Flavor::Sqlite).unwrap_or_default();
-        // The OLD and NEW of a trigger are no columns.
         let is_row = |at: usize| {
-            let token: &lex::Token<'_> = &tokens[at];
-            (token.is_word("old") || token.is_word("new")) && tokens.get(at + 1).is_some_and(|next| next.is_symbol("."))
+            tokens.get(at).is_some_and(|token: &lex::Token<'_>| token.is_word("old") || token.is_word("new"))
+                && tokens.get(at + 1).is_some_and(|next| next.is_symbol("."))
         };
         (0..tokens.len())
-            .filter(|at| !is_row(*at))
+            .filter(|at| !is_row(*at) && (rows_of || *at < 2 || !is_row(*at - 2)))
             .filter_map(|at| tokens[at].identifier())
             .any(|name| name.eq_ignore_ascii_case(word))
     };
     let triggers = schema.tables.values().flat_map(|of| of.triggers.iter().map(move |trigger| (of, trigger)));
     triggers
-        .filter(|(of, trigger)| of.name == table || names(&trigger.definition, table))
-        .find(|(_, trigger)| names(&trigger.definition, column))
+        .filter(|(of, trigger)| of.name == table || names(&trigger.definition, table, false))
+        .find(|(of, trigger)| names(&trigger.definition, column, of.name == table))
         .map(|(_, trigger)| format!("trigger `{}`", trigger.name))
         .or_else(|| {
-            let view = schema.views.iter().find(|(_, sql)| names(sql, table) && names(sql, column))?;
+            let view = schema.views.iter().find(|(_, sql)| names(sql, table, false) && names(sql, column, true))?;
             Some(format!("view `{}`", view.0))
         })
 }
@@ -329,7 +331,7 @@ impl Dialect for Sqlite {
             self.literal(&sync.name)
         ));
         for (part, event, guard, body) in [
-            ("insert", "INSERT".to_owned(), NOT_BYPASSED.to_owned(), rules.insert()),
+            ("insert", "INSERT".to_owned(), NOT_BACKFILL.to_owned(), rules.insert()),
             (
                 "update",
                 format!("UPDATE OF {}", self.columns(&synced)),

@@ -11,9 +11,13 @@ pub struct Script {
     pub outside_transaction: bool,
     /// How long its statements may wait for a lock.
     pub patience: super::Patience,
+    /// When a statement did not get its lock, the script is to be rendered again for what is there then: the statement may
+    /// have left half of its work behind. Otherwise the statement is tried again by itself.
+    pub rendered_again: bool,
     /// What takes a half-done script back where no transaction does: run when a statement fails, in order.
     pub undo: Vec<String>,
-    /// Foreign keys must be off around the transaction (a SQLite rebuild); a statement of the script checks them.
+    /// Foreign keys must be off around it: a SQLite rebuild, which checks them itself, or a key that MySQL is to add without a
+    /// look at every row.
     pub without_foreign_keys: bool,
 }
 

@@ -124,8 +124,8 @@ impl Session<'_> {
             let took = since.elapsed();
             waiting = None;
             failpoint::pass("backfill.batch");
-            // Half of the time is everybody else's. On SQLite, which has one writer at a time, whoever waits would otherwise be
-            // starved until its own patience ends.
+            // Half of the time is everybody else's, and on SQLite, which has one writer at a time, whoever waits would otherwise
+            // be starved until its own patience ends.
             tokio::time::sleep(took.min(self.project.manifest.batch.target)).await;
             if let Some(left) = left {
                 *left = left.saturating_sub(batch.changed);
@@ -202,6 +202,12 @@ impl Session<'_> {
         let pending = self.connection.query(&plan.pending, &[]).await?;
         let done = pending.is_empty();
         if !done && range.pass >= PASSES {
+            if pending.iter().any(|row| row.text(0).is_none()) {
+                let reason =
+                    "rows with a NULL in their primary key match `where`, and cannot be walked: give them a key"
+                        .to_owned();
+                return Err(EngineError::Backfill { id: plan.id.clone(), reason });
+            }
             let keys: Vec<_> = pending.iter().map(|row| row.text(0).unwrap_or_default()).collect();
             let reason = format!(
                 "after {PASSES} walks rows still match `where` (keys {}); does `set` make it false for every row?",

@@ -110,7 +110,10 @@ impl<'p> Session<'p> {
             return Ok(self.outcome(Vec::new(), false, None));
         };
         let (limited, caution) = match phase {
-            Phase::Expand => (self.expand(release).await?, None),
+            Phase::Expand => {
+                self.expand(release).await?;
+                (MigrateEnd::Done, None)
+            }
             Phase::Migrate => (self.migrate(release, options.max_rows).await?, None),
             Phase::Contract => {
                 let quiet = options.quiet_period.unwrap_or(self.project.manifest.gates.quiet_period);
@@ -217,7 +220,7 @@ impl<'p> Session<'p> {
                 }
                 self.refuse_unfit(release, phase).await?;
                 match phase {
-                    Phase::Expand => self.expand(release).await.map(drop)?,
+                    Phase::Expand => self.expand(release).await?,
                     Phase::Migrate => self.migrate(release, None).await.map(drop)?,
                     Phase::Contract => self.contract(release, Duration::ZERO, &[]).await.map(drop)?,
                 }
@@ -277,12 +280,11 @@ impl<'p> Session<'p> {
         Ok(done)
     }
 
-    async fn expand(&mut self, release: &Release) -> Result<MigrateEnd, EngineError> {
+    async fn expand(&mut self, release: &Release) -> Result<(), EngineError> {
         let since = self.start_phase(&release.name, Phase::Expand).await?;
         self.run_steps(release, Phase::Expand).await?;
         self.finish_phase(&release.name, Phase::Expand, since).await?;
-        self.refuse_missing_triggers().await?;
-        Ok(MigrateEnd::Done)
+        self.refuse_missing_triggers().await
     }
 
     async fn migrate(&mut self, release: &Release, max_rows: Option<u64>) -> Result<MigrateEnd, EngineError> {

@@ -107,34 +107,46 @@ impl Session<'_> {
         }
         self.take_lease("resolve").await?;
         let mut accepted = Vec::new();
-        for release in &project.releases {
-            for step in release.expand.iter().chain(&release.contract) {
-                let differs = self.facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind));
-                if differs && step.origin.source.path == file {
-                    let (connection, lease) = self.connection_and_lease();
-                    lease.fence(connection).await?;
+        let (steps, backfills) = {
+            let facts = &self.facts;
+            let steps: Vec<_> = project
+                .releases
+                .iter()
+                .flat_map(|release| release.expand.iter().chain(&release.contract))
+                .filter(|step| step.origin.source.path == file)
+                .filter(|step| facts.steps.get(&step.id).is_some_and(|fact| fact.checksum != step.checksum(kind)))
+                .collect();
+            let backfills: Vec<_> = project
+                .releases
+                .iter()
+                .flat_map(|release| &release.backfills)
+                .filter(|backfill| backfill.origin.source.path == file)
+                .filter(|backfill| {
+                    facts.backfills.get(&backfill.id).is_some_and(|fact| fact.checksum != backfill.checksum(kind))
+                })
+                .collect();
+            (steps, backfills)
+        };
+        let (connection, lease) = self.connection_and_lease();
+        connection
+            .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
+                lease.fence(connection).await?;
+                for step in steps {
                     store::accept_step(connection, &step.id, &step.checksum(kind), step.body(kind)).await?;
                     accepted.push(step.id.clone());
                 }
-            }
-            for backfill in &release.backfills {
-                let fact = self.facts.backfills.get(&backfill.id);
-                let differs = fact.is_some_and(|fact| fact.checksum != backfill.checksum(kind));
-                if differs && backfill.origin.source.path == file {
-                    let (connection, lease) = self.connection_and_lease();
-                    lease.fence(connection).await?;
+                for backfill in backfills {
                     store::accept_backfill(connection, &backfill.id, &backfill.checksum(kind), backfill.body(kind))
                         .await?;
                     accepted.push(backfill.id.clone());
                 }
-            }
-        }
-        if accepted.is_empty() {
-            return Err(EngineError::Usage(format!("nothing that was applied from `{file}` has changed")));
-        }
-        for id in &accepted {
-            self.note(id, "resolved", Some("the new text was accepted".to_owned()), None).await?;
-        }
+                for id in &accepted {
+                    let detail = Some("the new text was accepted".to_owned());
+                    store::append(connection, lease, id, "resolved", detail, None).await?;
+                }
+                Ok(())
+            })
+            .await?;
         Ok(accepted)
     }
 }

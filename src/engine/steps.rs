@@ -115,7 +115,12 @@ impl Session<'_> {
                 self.record_failure(&start, &error.to_string()).await?;
             }
             self.refuse_interrupted()?;
-            return Err(EngineError::Step { place: Box::new(place(step)), summary, source: error, clean: ran == 0 });
+            return Err(EngineError::Step {
+                place: Box::new(place(step)),
+                summary,
+                source: error,
+                clean: ran == 0 && !script.outside_transaction,
+            });
         };
         self.facts.steps.insert(step.id.clone(), StepFact { checksum, body, finished: true });
         self.tell(Event::StepDone { summary, took });
@@ -192,10 +197,8 @@ impl Session<'_> {
         let observer = self.observer;
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
-        // A script that is patient may leave half of its work behind when it fails: it is rendered again for what is
-        // there then. The statements of the others can each be tried again by themselves.
         let again = Again { deadline, observer };
-        let again = (script.patience == Patience::Instant).then_some(&again);
+        let again = (!script.rendered_again).then_some(&again);
         connection.set_patience(script.patience).await?;
         let done = run_statements(connection, script, again).await;
         connection.set_patience(Patience::Seconds).await?;

@@ -105,11 +105,6 @@ pub fn drifts(project: &Project, kind: Kind, facts: &Facts) -> Vec<Drift> {
                 || id.contains(super::schema_steps::OWN)
         };
         let prefix = format!("{}/", release.name);
-        for id in facts.backfills.keys() {
-            if id.starts_with(&prefix) && !release.backfills.iter().any(|backfill| &backfill.id == id) {
-                found.push(Drift { subject: id.clone(), kind: DriftKind::Removed });
-            }
-        }
         for (id, fact) in &facts.steps {
             if fact.finished && id.starts_with(&prefix) && !known(id) {
                 found.push(Drift { subject: id.clone(), kind: DriftKind::Removed });

@@ -11,6 +11,11 @@ use crate::step::{Context, DropNotNull, DropSync, Operation, Phase, Step};
 /// Marks the id of a step that the engine adds by itself.
 pub(super) const OWN: &str = "/engine/";
 
+/// The id of the engine's step that removes a sync.
+pub(super) fn removal_id(release: &Release, sync: &Sync) -> String {
+    format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name)
+}
+
 /// A step of a plan.
 #[derive(Debug)]
 pub struct PlannedStep<'r> {
@@ -98,7 +103,7 @@ pub fn schema_steps<'r>(release: &'r Release, phase: Phase, facts: &Facts, schem
             let step = DropNotNull { table: sync.table.clone(), column: column.clone() };
             steps.push(planned(id, Planned::Loosen(step)));
         }
-        let id = format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name);
+        let id = removal_id(release, &sync);
         steps.push(planned(id, Planned::DropSync(DropSync(sync))));
     };
     for step in release.steps(phase) {

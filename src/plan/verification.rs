@@ -2,7 +2,7 @@
 
 use super::backfill::BackfillPlan;
 use super::facts::Facts;
-use super::schema_steps::OWN;
+use super::schema_steps::removal_id;
 use crate::catalog::{FileStep, Release};
 use crate::dialect::sync::Rules;
 use crate::dialect::{Dialect, Refusal, Schema, Sync};
@@ -18,15 +18,10 @@ pub struct Proof {
     pub meaning: String,
 }
 
-/// The id of the step that removes a sync.
-fn removal(release: &Release, sync: &Sync) -> String {
-    format!("{}/contract{OWN}drop_sync/{}", release.name, sync.name)
-}
-
 /// The release's syncs that are to be there: expand installed them, and contract has not begun to remove them.
 pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
     let to_be_there = |(step, sync): (&FileStep, Sync)| {
-        let there = facts.step_finished(&step.id) && !facts.steps.contains_key(&removal(release, &sync));
+        let there = facts.step_finished(&step.id) && !facts.steps.contains_key(&removal_id(release, &sync));
         there.then_some(sync)
     };
     release.syncs().filter_map(to_be_there).collect()
@@ -35,7 +30,7 @@ pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
 /// The release's syncs whose triggers are all in force, whatever contract has begun: a removal that failed removed nothing.
 pub fn live_syncs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<Sync> {
     let in_force = |(step, sync): (&FileStep, Sync)| {
-        let removed = facts.step_finished(&removal(release, &sync));
+        let removed = facts.step_finished(&removal_id(release, &sync));
         let live = facts.step_finished(&step.id) && !removed && gone(&sync, dialect, schema).is_empty();
         live.then_some(sync)
     };

@@ -39,7 +39,7 @@ impl Operation for CreateTable {
             name: self.0.name.clone(),
             columns: self
                 .0
-                .columns
+                .columns()
                 .iter()
                 .filter_map(|column| dialect.live_column(&self.0.name, column).ok())
                 .collect(),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation};
-use crate::dialect::{Dialect, Kind, Refusal, Schema, Script, Sql, lex};
+use crate::dialect::{Dialect, Kind, Patience, Refusal, Schema, Script, Sql, lex};
 
 /// The step: raw SQL, with the SQL that undoes it.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,7 +22,8 @@ impl Operation for SqlStep {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         let kind = context.dialect.kind();
-        let mut script = Script::default();
+        // What it does is not known, so neither is how much work a missed lock would lose.
+        let mut script = Script { patience: Patience::Seconds, ..Script::default() };
         // A database the file has no text for has nothing to do.
         if let Some(text) = self.run.on(kind) {
             let statements = lex::statements(text, kind.flavor()).map_err(|error| Refusal::new(error.to_string()))?;
@@ -32,6 +33,9 @@ impl Operation for SqlStep {
                 script.outside_transaction |= kind == Kind::Postgres
                     && words.iter().any(|token| token.is_word("concurrently") || token.is_word("vacuum"));
                 script.run(statement);
+            }
+            if script.outside_transaction {
+                script.patience = Patience::Minutes;
             }
         }
         Ok(script)

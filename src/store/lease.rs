@@ -85,7 +85,14 @@ impl Lease {
             return Err(StoreError::Held(holder));
         }
         let session = match dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) {
-            Some(sql) => connection.query(&sql, &[]).await?.first().and_then(|row| row.text(0)).unwrap_or_default(),
+            // A mark that cannot be had is a comfort less, and no reason to refuse: Galera in strict mode forbids GET_LOCK.
+            Some(sql) => match connection.query(&sql, &[]).await {
+                Ok(rows) => rows.first().and_then(|row| row.text(0)).unwrap_or_default(),
+                Err(error) => {
+                    tracing::debug!(%error, "mark the session");
+                    String::new()
+                }
+            },
             None => String::new(),
         };
         let sql = dialect.placeholders(&format!(
@@ -173,7 +180,7 @@ pub(super) async fn fence(connection: &mut Connection, token: i64) -> Result<(),
         dialect.now(),
         LASTS.as_millis()
     ));
-    // A renewal in the same millisecond changes nothing, and MySQL then counts no row: ask before giving up.
+    // A server that counts changed rows instead of matched ones counts none for a renewal in the same millisecond.
     let renewed = connection.execute(&sql, &[NAME.into(), token.into()]).await? > 0;
     if renewed || current_token(connection).await? == Some(token) { Ok(()) } else { Err(StoreError::Lost) }
 }
