@@ -1,5 +1,6 @@
 //! Backfills from outside: every key kind, every way of being stopped, and what goes on beside them.
 
+mod again;
 mod beside;
 mod keys;
 mod plans;

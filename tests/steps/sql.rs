@@ -89,6 +89,27 @@ fn an_index_is_built_concurrently_by_a_file() {
 }
 
 #[test]
+fn an_index_of_a_file_waits_for_writers_and_is_not_tried_twice() {
+    run(Kind::Postgres, "an_index_of_a_file_waits_for_writers", async |db: TestDatabase| {
+        let mut session = db.owner().await;
+        session.run("CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER)").await;
+        let mut train = Train::new(&db);
+        train.add(&[("expand/01_index.postgres.sql", "CREATE INDEX CONCURRENTLY ix_one ON t (a);\n")]);
+        let mut slow = db.owner().await;
+        slow.run("BEGIN").await;
+        slow.run("INSERT INTO t VALUES (1, 1)").await;
+        let running = train.concertina().spawn(&["upgrade"]);
+        // Longer than the instant that other steps ask for: a build that gave up would leave an invalid index behind.
+        let waited = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'concertina' AND wait_event_type = 'Lock' \
+                      AND query LIKE 'CREATE INDEX%' AND query_start < clock_timestamp() - interval '300 ms'";
+        while session.value(waited).await.is_none() {}
+        slow.run("COMMIT").await;
+        running.finish().expect_code(0);
+        assert_eq!(introspect::schema(&db).await.fact("t, index ix_one"), Some("(a)"));
+    });
+}
+
+#[test]
 fn a_function_body_is_one_statement() {
     run(Kind::Postgres, "a_function_body_is_one_statement", async |db: TestDatabase| {
         let mut train = Train::new(&db);
