@@ -70,7 +70,7 @@ macro_rules! bound {
 }
 
 impl Connection {
-    /// Connects, within [`PATIENCE`]; `create` makes a SQLite file that is not there.
+    /// Connects, within 10 s; `create` makes a SQLite file that is not there.
     pub async fn open(target: &Target, create: bool) -> Result<Self, DbError> {
         // A firewall that drops packets would keep us for minutes. The drivers have no such limit for one connection.
         match tokio::time::timeout(PATIENCE, Self::connect(target, create)).await {

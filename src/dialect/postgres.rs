@@ -104,7 +104,7 @@ impl Postgres {
     }
 }
 
-const BYPASSED: &str = "current_setting('concertina.bypass', true) IS DISTINCT FROM 'on'";
+const NOT_BYPASSED: &str = "current_setting('concertina.bypass', true) IS DISTINCT FROM 'on'";
 
 impl Dialect for Postgres {
     fn kind(&self) -> Kind {
@@ -376,8 +376,8 @@ impl Dialect for Postgres {
             script.run(format!("CREATE SEQUENCE IF NOT EXISTS {} AS bigint", self.seen_sequence(sync, side)));
         }
         for (part, event, when, body) in [
-            ("insert", "INSERT", BYPASSED.to_owned(), rules.insert()),
-            ("update", "UPDATE", format!("{} AND {BYPASSED}", rules.touched()), rules.update()),
+            ("insert", "INSERT", NOT_BYPASSED.to_owned(), rules.insert()),
+            ("update", "UPDATE", format!("{} AND {NOT_BYPASSED}", rules.touched()), rules.update()),
         ] {
             script.run(self.create_function(sync, schema, part, &self.procedure(sync, &body, 1)));
             script.run(self.keep_to_ourselves(sync, part));
@@ -400,7 +400,7 @@ impl Dialect for Postgres {
                 script.run(self.create_function(sync, schema, &part, &body));
                 script.run(self.keep_to_ourselves(sync, &part));
                 script.run(format!(
-                    "{create} {} AFTER {event} ON {} FOR EACH ROW WHEN ({BYPASSED}) EXECUTE FUNCTION {}()",
+                    "{create} {} AFTER {event} ON {} FOR EACH ROW WHEN ({NOT_BYPASSED}) EXECUTE FUNCTION {}()",
                     self.quote(&self.trigger_name(&sync.name, &part)),
                     self.table(&related.table),
                     self.function(sync, &part)

@@ -1,7 +1,7 @@
 //! The kinds of schema step: one file a kind says what it accepts, the statements it becomes, how to see that it took
 //! effect, and what the schema is after it.
 //!
-//! To add a kind: a file here with a type that implements [`Operation`], and a line in [`step_kinds!`] below. The room
+//! To add a kind: a file here with a type that implements [`Operation`], and a line in `step_kinds!` below. The room
 //! knows dialects and live schemas; it knows no files, no database and no plan.
 
 mod add_column;
