@@ -27,3 +27,4 @@ mod layout;
 mod lease;
 mod steps;
 mod support;
+mod sync;
