@@ -111,6 +111,17 @@ impl Sqlite {
                         .map(|(column, value)| format!("{} = {value}", self.quote(&column.name)))
                         .collect();
                     output.push(format!("UPDATE {name} SET {} WHERE {row} AND {when}", set.join(", ")));
+                    // Under `INSERT OR IGNORE` a constraint makes this UPDATE do nothing, and says nothing.
+                    let kept: Vec<_> = writes
+                        .iter()
+                        .map(|(column, value)| self.same(&format!("{name}.{}", self.quote(&column.name)), value, column))
+                        .collect();
+                    let message = format!("concertina sync {}: a constraint keeps the row from being in step", sync.name);
+                    output.push(format!(
+                        "SELECT RAISE(ABORT, {}) FROM {name} WHERE {row} AND {when} AND NOT ({})",
+                        self.literal(&message),
+                        kept.join(" AND ")
+                    ));
                 }
                 Rule::Reject(message) => {
                     output.push(format!("SELECT RAISE(ABORT, {}) WHERE {when}", self.literal(message)));

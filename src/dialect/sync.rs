@@ -104,12 +104,19 @@ pub struct Rules<'a> {
     sync: &'a Sync,
     dialect: &'a dyn Dialect,
     table: &'a Table,
+    row: String,
     forward: Vec<(&'a Column, String)>,
     backward: Vec<(&'a Column, String)>,
 }
 
 impl<'a> Rules<'a> {
-    /// Renders a sync's expressions, with `row` before each column: `NEW.`, or nothing for a query over the table.
+    /// Renders a sync's expressions for a query over the table. Its name stands before each column, since a subquery of an
+    /// expression may have columns of the same names.
+    pub fn over_table(sync: &'a Sync, dialect: &'a dyn Dialect, schema: &'a Schema) -> Result<Self, Refusal> {
+        Self::new(sync, dialect, schema, &format!("{}.", dialect.table(&sync.table)))
+    }
+
+    /// Renders a sync's expressions, with `row` before each column: `NEW.` in a trigger.
     pub fn new(sync: &'a Sync, dialect: &'a dyn Dialect, schema: &'a Schema, row: &str) -> Result<Self, Refusal> {
         let table =
             schema.table(&sync.table).ok_or_else(|| Refusal::new(format!("there is no table `{}`", sync.table)))?;
@@ -144,7 +151,8 @@ impl<'a> Rules<'a> {
                 })
                 .collect()
         };
-        Ok(Self { sync, dialect, table, forward: side(&sync.forward)?, backward: side(&sync.backward)? })
+        let (forward, backward) = (side(&sync.forward)?, side(&sync.backward)?);
+        Ok(Self { sync, dialect, table, row: row.to_owned(), forward, backward })
     }
 
     /// The columns that the expressions read.
@@ -195,10 +203,8 @@ impl<'a> Rules<'a> {
     }
 
     /// A condition for rows that break the invariant: the new side is set, and the row is not in step.
-    ///
-    /// The rules must have been made with no row prefix.
     pub fn out_of_step(&self) -> String {
-        format!("{} AND NOT {}", self.new_side_set(""), self.in_step(""))
+        format!("{} AND NOT {}", self.new_side_set(&self.row), self.in_step(&self.row))
     }
 
     fn assign(columns: &[(&Column, String)]) -> Rule {
@@ -278,7 +284,7 @@ impl<'a> Rules<'a> {
 /// Queries that return nothing, and fail where an expression would fail in every write: an unknown function, a wrong type.
 /// They come before the first trigger is in force.
 pub fn trials(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Statement>, Refusal> {
-    let rules = Rules::new(sync, dialect, schema, "")?;
+    let rules = Rules::over_table(sync, dialect, schema)?;
     let target = dialect.table(&sync.table);
     let trial = |query: String| Statement::MustBeEmpty { query, message: "a query that selects nothing".to_owned() };
     let mut trials = vec![trial(format!("SELECT 1 FROM {target} WHERE 1 = 0 AND {}", rules.out_of_step()))];

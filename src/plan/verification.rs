@@ -66,7 +66,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
         });
     }
     for sync in live_syncs(release, facts, dialect, schema) {
-        let rules = Rules::new(&sync, dialect, schema, "")?;
+        let rules = Rules::over_table(&sync, dialect, schema)?;
         let key = rules.table().walk_key().unwrap_or_default();
         let table = dialect.table(&sync.table);
         let list: Vec<_> = key.iter().map(|column| dialect.key_column(&table, column)).collect();

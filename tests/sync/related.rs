@@ -25,7 +25,7 @@ async fn images(db: &TestDatabase, forward: &str, when: &str) -> Session {
         .await;
     owner
         .run(format!(
-            "CREATE TABLE image_members (nr INTEGER NOT NULL PRIMARY KEY, image_id VARCHAR(36) NOT NULL REFERENCES images (id), \
+            "CREATE TABLE image_members (id INTEGER NOT NULL PRIMARY KEY, image_id VARCHAR(36) NOT NULL REFERENCES images (id), \
              member VARCHAR(40) NOT NULL, deleted BOOLEAN NOT NULL DEFAULT {no}) {end}"
         ))
         .await;
@@ -83,41 +83,41 @@ on_every_database! {
         // A deleted member shares nothing, and neither does one of an image that is not private.
         session
             .run(format!(
-                "INSERT INTO image_members (nr, image_id, member, deleted) VALUES (1, 'a', 'x', {yes}), \
+                "INSERT INTO image_members (id, image_id, member, deleted) VALUES (1, 'a', 'x', {yes}), \
                  (2, 'community', 'x', {no}), (3, 'public', 'x', {no}), (4, 'unmigrated', 'x', {no})"
             ))
             .await;
         assert_eq!(visibility(&mut session).await, start);
         // Several at once, also of one image.
         session
-            .run("INSERT INTO image_members (nr, image_id, member) VALUES (5, 'b', 'x'), (6, 'b', 'y'), (7, 'public', 'y')")
+            .run("INSERT INTO image_members (id, image_id, member) VALUES (5, 'b', 'x'), (6, 'b', 'y'), (7, 'public', 'y')")
             .await;
         let b = "a|private b|shared c|private community|community public|public unmigrated|-";
         assert_eq!(visibility(&mut session).await, b);
         // Undeleted: it is a member again.
-        session.run(format!("UPDATE image_members SET deleted = {no} WHERE nr = 1")).await;
+        session.run(format!("UPDATE image_members SET deleted = {no} WHERE id = 1")).await;
         let ab = b.replace("a|private", "a|shared");
         assert_eq!(visibility(&mut session).await, ab);
         // Moved to another image, which is shared from now on; the one that it left stays as it is.
-        session.run("UPDATE image_members SET image_id = 'c' WHERE nr = 5").await;
+        session.run("UPDATE image_members SET image_id = 'c' WHERE id = 5").await;
         let abc = ab.replace("c|private", "c|shared");
         assert_eq!(visibility(&mut session).await, abc);
-        session.run("DELETE FROM image_members WHERE nr IN (1, 5, 6)").await;
+        session.run("DELETE FROM image_members WHERE id IN (1, 5, 6)").await;
         assert_eq!(visibility(&mut session).await, abc);
         // A new node takes it back; a deleted member that goes changes nothing, one that counts does.
-        session.run("INSERT INTO image_members (nr, image_id, member) VALUES (8, 'a', 'x'), (9, 'b', 'x')").await;
+        session.run("INSERT INTO image_members (id, image_id, member) VALUES (8, 'a', 'x'), (9, 'b', 'x')").await;
         session.run("UPDATE images SET visibility = 'private' WHERE id IN ('a', 'b')").await;
-        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE nr = 8")).await;
-        session.run("DELETE FROM image_members WHERE nr = 8").await;
+        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE id = 8")).await;
+        session.run("DELETE FROM image_members WHERE id = 8").await;
         let bc = abc.replace("a|shared", "a|private").replace("b|shared", "b|private");
         assert_eq!(visibility(&mut session).await, bc);
-        session.run("DELETE FROM image_members WHERE nr = 9").await;
+        session.run("DELETE FROM image_members WHERE id = 9").await;
         assert_eq!(visibility(&mut session).await, bc.replace("b|private", "b|shared"));
         // Images themselves are synced as ever, in the transaction that writes members too.
         session.run("BEGIN").await;
         session.run(format!("INSERT INTO images (id, is_public) VALUES ('d', {no})")).await;
         session.run("INSERT INTO images (id, visibility) VALUES ('e', 'private')").await;
-        session.run("INSERT INTO image_members (nr, image_id, member) VALUES (10, 'e', 'x')").await;
+        session.run("INSERT INTO image_members (id, image_id, member) VALUES (10, 'e', 'x')").await;
         session.run(format!("UPDATE images SET is_public = {yes} WHERE id = 'a'")).await;
         session.run("COMMIT").await;
         let found = visibility(&mut session).await;
@@ -131,23 +131,23 @@ on_every_database! {
         let start = "a|private b|private c|private community|community public|public unmigrated|-";
         session
             .run(
-                "INSERT INTO image_members (nr, image_id, member) VALUES (1, 'a', 'x'), (2, 'a', 'y'), (3, 'b', 'x'), \
+                "INSERT INTO image_members (id, image_id, member) VALUES (1, 'a', 'x'), (2, 'a', 'y'), (3, 'b', 'x'), \
                  (4, 'community', 'x'), (5, 'unmigrated', 'x')",
             )
             .await;
         let ab = start.replace("a|private b|private", "a|shared b|shared");
         assert_eq!(visibility(&mut session).await, ab);
         // Both of the images that a member moves between follow.
-        session.run("UPDATE image_members SET image_id = 'c' WHERE nr = 3").await;
+        session.run("UPDATE image_members SET image_id = 'c' WHERE id = 3").await;
         assert_eq!(visibility(&mut session).await, ab.replace("b|shared c|private", "b|private c|shared"));
-        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE nr = 1")).await;
+        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE id = 1")).await;
         assert_eq!(visibility(&mut session).await, ab.replace("b|shared c|private", "b|private c|shared"));
-        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE nr = 2")).await;
+        session.run(format!("UPDATE image_members SET deleted = {yes} WHERE id = 2")).await;
         assert_eq!(visibility(&mut session).await, start.replace("c|private", "c|shared"));
         session.run("DELETE FROM image_members").await;
         assert_eq!(visibility(&mut session).await, start);
         // An old node's write asks the members too.
-        session.run("INSERT INTO image_members (nr, image_id, member) VALUES (6, 'public', 'x')").await;
+        session.run("INSERT INTO image_members (id, image_id, member) VALUES (6, 'public', 'x')").await;
         let no = db.kind().boolean(false);
         session.run(format!("UPDATE images SET is_public = {no} WHERE id = 'public'")).await;
         assert_eq!(visibility(&mut session).await, start.replace("public|public", "public|shared"));
