@@ -50,6 +50,21 @@ pub enum Statement {
 }
 
 impl Statement {
+    /// The text for a reader who wants to know what may run: other ways stand in comments above the first.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::FirstAccepted(ways) => {
+                let others = ways
+                    .iter()
+                    .skip(1)
+                    .map(|way| format!("-- or, where the server refuses what comes before: {way}\n"));
+                others.chain([self.sql().to_owned()]).collect()
+            }
+            Self::MustBeEmpty { query, message } => format!("-- must return no row: {message}\n{query}"),
+            Self::Run(sql) => sql.clone(),
+        }
+    }
+
     /// The text that is sent first.
     pub fn sql(&self) -> &str {
         match self {

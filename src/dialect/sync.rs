@@ -286,7 +286,7 @@ impl<'a> Rules<'a> {
 pub fn trials(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Statement>, Refusal> {
     let rules = Rules::over_table(sync, dialect, schema)?;
     let target = dialect.table(&sync.table);
-    let trial = |query: String| Statement::MustBeEmpty { query, message: "a query that selects nothing".to_owned() };
+    let trial = |query: String| Statement::MustBeEmpty { query, message: "it tries the expressions out".to_owned() };
     let mut trials = vec![trial(format!("SELECT 1 FROM {target} WHERE 1 = 0 AND {}", rules.out_of_step()))];
     for related in sync.related.iter().filter(|related| related.table != sync.table) {
         let Some(other) = schema.table(&related.table) else { continue };

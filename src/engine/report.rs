@@ -7,6 +7,7 @@ use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Project};
 use crate::db::Target;
+use crate::dialect::Statement;
 use crate::plan::{
     BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, check_release, drifts, installed_syncs, may_run,
     missing_triggers,
@@ -388,7 +389,11 @@ impl Session<'_> {
             .map(|(step, script)| PlanStep {
                 id: step.id.clone(),
                 summary: step.operation().summary(),
-                statements: script.statements.iter().map(|statement| statement.sql().to_owned()).collect(),
+                statements: {
+                    let around = |on| dialect.foreign_keys(on).iter().filter(|_| script.without_foreign_keys).copied();
+                    let shown = script.statements.iter().map(Statement::shown);
+                    around(false).map(str::to_owned).chain(shown).chain(around(true).map(str::to_owned)).collect()
+                },
                 transactional: dialect.transactional_ddl() && !script.outside_transaction,
             })
             .collect();
