@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::output;
@@ -56,8 +56,8 @@ impl Talk {
         }
         let bar = match estimate {
             Some(rows) => ProgressBar::new(rows.max(walked))
-                .with_style(style("{msg} {wide_bar} {human_pos}/{human_len} rows, {per_sec:.0}, {eta} left")),
-            None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {per_sec:.0}")),
+                .with_style(style("{msg} {wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left")),
+            None => ProgressBar::new_spinner().with_style(style("{msg} {spinner} {human_pos} rows, {rate}")),
         };
         bar.set_message(id.to_owned());
         bar.set_position(walked);
@@ -77,7 +77,11 @@ impl Talk {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    // The bar's own rate has four digits behind the point.
+    let rate = |state: &ProgressState, output: &mut dyn std::fmt::Write| {
+        drop(write!(output, "{:.0} rows/s", state.per_sec()));
+    };
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate)
 }
 
 /// The first signal asks the engine to stop at the next safe place; the second is not waited for.
