@@ -79,7 +79,7 @@ impl Talk {
 fn style(template: &str) -> ProgressStyle {
     // The bar's own rate has four digits behind the point.
     let rate = |state: &ProgressState, output: &mut dyn std::fmt::Write| {
-        drop(write!(output, "{:.0} rows/s", state.per_sec()));
+        write!(output, "{:.0} rows/s", state.per_sec()).unwrap_or_default();
     };
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate)
 }
