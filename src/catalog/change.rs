@@ -12,7 +12,7 @@ use super::diagnostic::{Diagnostic, Origin, Source};
 use super::document::{Document, Part, StepReader};
 use super::{Loader, Release, manifest};
 use crate::dialect::{Kind, Sql, expression};
-use crate::step::{DropNotNull, Phase, SqlStep, Step, safe_form};
+use crate::step::{DropNotNull, Phase, SqlStep, Step, SyncStep, safe_form};
 
 /// A schema step of a file.
 #[derive(Debug, Clone)]
@@ -372,6 +372,26 @@ impl Loader {
         for sql in sync.forward.values().chain(sync.backward.values()).chain(related) {
             self.check_expression(sql, origin);
         }
+        let expressions = || sync.forward.values().chain(sync.backward.values());
+        for sql in expressions().chain(sync.related.iter().map(|related| &related.when)) {
+            self.check_tables_read(sql, sync, origin);
+        }
+        if let Some(to) = &sync.to {
+            // One statement writes one table, so nothing is there to settle.
+            let unknown = [(sync.conflict.is_some(), "conflict"), (!sync.related.is_empty(), "related")];
+            for (_, word) in unknown.into_iter().filter(|(given, _)| *given) {
+                let message =
+                    format!("a sync with `to` has no `{word}`: one write gives one side, and the last one stands");
+                self.errors.push(origin.narrowed(word).diagnostic(message));
+            }
+            if to.key.is_empty() {
+                self.errors.push(origin.narrowed("to").diagnostic("`key` names no column"));
+            }
+            if to.table == sync.table {
+                let message = "`to` names the sync's own table; leave it out where both columns are in one row";
+                self.errors.push(origin.narrowed("to").diagnostic(message));
+            }
+        }
         if sync.forward.is_empty() || sync.backward.is_empty() {
             self.errors.push(
                 origin
@@ -382,6 +402,26 @@ impl Loader {
         if !manifest::is_name(&sync.name) {
             let message = format!("`{}` is no name for a sync; expected letters, digits, `.`, `_` and `-`", sync.name);
             self.errors.push(origin.narrowed("name").diagnostic(message));
+        }
+    }
+
+    /// A subquery may read related tables alone: what is written elsewhere would not be seen.
+    fn check_tables_read(&mut self, sql: &Sql, sync: &SyncStep, origin: &Origin) {
+        let declared = |name: &str| {
+            sync.related.iter().any(|related| {
+                let bare = related.table.rsplit('.').next().unwrap_or_default();
+                [related.table.as_str(), bare].iter().any(|known| known.eq_ignore_ascii_case(name))
+            })
+        };
+        let read = Kind::ALL.into_iter().filter_map(|kind| Some(expression::tables_read(sql.on(kind)?, kind.flavor())));
+        if let Some(table) = read.flatten().find(|table| !declared(table)) {
+            let message = format!("the expression reads the table `{table}`, and a write there would not be seen");
+            self.errors.push(
+                origin
+                    .narrowed(&table)
+                    .diagnostic(message)
+                    .help("a table that `related` names may be read, and no other"),
+            );
         }
     }
 

@@ -229,13 +229,35 @@ impl Loader {
                     self.errors.push(step.origin.narrowed(&sync.name).diagnostic(message));
                 }
                 names.push((sync.name.clone(), step.origin.source.path.clone()));
-                for (column, _) in sync.forward.iter().chain(&sync.backward) {
-                    let taken = columns.iter().find(|(table, name, _)| *table == sync.table && name == column);
+                let old = sync.backward.iter().map(|(column, _)| (sync.table.as_str(), column));
+                let new = sync.forward.iter().map(|(column, _)| (sync.new_table(), column));
+                for (table, column) in old.chain(new) {
+                    let taken = columns.iter().find(|(other, name, _)| other == table && name == column);
                     if let Some((_, _, other)) = taken {
                         let message = format!("column `{column}` belongs to the sync `{other}` already");
                         self.errors.push(step.origin.narrowed(column).diagnostic(message));
                     }
-                    columns.push((sync.table.clone(), column.clone(), sync.name.clone()));
+                    columns.push((table.to_owned(), column.clone(), sync.name.clone()));
+                }
+            }
+            self.written_tables(release);
+        }
+    }
+
+    /// A sync's write fires no other sync: so the table that one of them makes rows in is on no other.
+    fn written_tables(&mut self, release: &Release) {
+        for (step, sync) in release.syncs() {
+            let Some(to) = &sync.to else { continue };
+            for (_, other) in release.syncs().filter(|(_, other)| other.name != sync.name) {
+                let related =
+                    other.related.iter().any(|related| related.table == to.table || related.table == sync.table);
+                let own = other.table == to.table || other.new_table() == to.table;
+                if related || own {
+                    let message = format!(
+                        "the sync `{}` writes `{}`, which the sync `{}` would not see; give it a release of its own",
+                        sync.name, to.table, other.name
+                    );
+                    self.errors.push(step.origin.narrowed("to").diagnostic(message));
                 }
             }
         }

@@ -104,6 +104,49 @@ pub fn columns_read<'t>(text: &str, flavor: Flavor, table: &'t Table) -> Vec<&'t
     columns
 }
 
+/// The tables that an expression's subqueries read, as they are written there; those that it defines itself are left out.
+pub fn tables_read(text: &str, flavor: Flavor) -> Vec<String> {
+    const ENDS: [&str; 10] =
+        ["where", "group", "having", "order", "limit", "union", "except", "intersect", "on", "using"];
+    let tokens = lex::significant(text, flavor).unwrap_or_default();
+    let mut found: Vec<String> = Vec::new();
+    let mut own: Vec<String> = Vec::new();
+    // For each open parenthesis: whether it is a subquery, and whether it is in its FROM.
+    let mut open: Vec<(bool, bool)> = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let next = tokens.get(at + 1);
+        if token.is_symbol("(") {
+            let is_query = next.is_some_and(|next| next.is_word("select") || next.is_word("with"));
+            open.push((is_query, false));
+            continue;
+        }
+        if token.is_symbol(")") {
+            open.pop();
+            continue;
+        }
+        if token.is_word("as") && next.is_some_and(|next| next.is_symbol("(")) {
+            own.extend(at.checked_sub(1).and_then(|before| tokens[before].identifier()));
+        }
+        let Some((true, in_from)) = open.last_mut() else { continue };
+        // `IS DISTINCT FROM` is no FROM.
+        let starts = token.is_word("from") && !(at > 0 && tokens[at - 1].is_word("distinct"));
+        if starts || token.is_word("join") {
+            *in_from = true;
+        } else if ENDS.iter().any(|word| token.is_word(word)) {
+            *in_from = false;
+        }
+        if !(starts || token.is_word("join") || (token.is_symbol(",") && *in_from)) {
+            continue;
+        }
+        let Some(name) = next.and_then(Token::identifier) else { continue };
+        let qualified = tokens.get(at + 2).is_some_and(|dot| dot.is_symbol("."));
+        let rest = tokens.get(at + 3).filter(|_| qualified).and_then(Token::identifier);
+        found.push(rest.map_or_else(|| name.clone(), |rest| format!("{name}.{rest}")));
+    }
+    found.retain(|name| !own.iter().any(|own| own.eq_ignore_ascii_case(name)));
+    found
+}
+
 fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&str)) -> Result<(), ExpressionError> {
     check_text(text, flavor)?;
     let tokens = lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
@@ -446,6 +489,20 @@ fn is_keyword(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tables_of_subqueries_are_found() {
+        let read = |text: &str| tables_read(text, Flavor::Postgres).join(" ");
+        assert_eq!(read("upper(a) IS DISTINCT FROM b"), "");
+        assert_eq!(
+            read("extract(day FROM at) + (SELECT count(*) FROM m, app.n JOIN \"O o\" ON a = b WHERE m.a = c)"),
+            "m app.n O o"
+        );
+        assert_eq!(
+            read("EXISTS (WITH x AS (SELECT 1 FROM deep) SELECT 1 FROM x WHERE a IN (SELECT z FROM y))"),
+            "deep y"
+        );
+    }
 
     fn table(name: &str, columns: &[&str]) -> Table {
         Table {

@@ -25,7 +25,7 @@ pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
 pub use statement::{Change, Refusal, Script, Statement};
-pub use sync::{Conflict, Related, Sync};
+pub use sync::{Conflict, Destination, Related, Sync};
 
 /// Everything that Concertina creates in a user's database starts with this.
 pub const PREFIX: &str = "concertina_";
@@ -268,6 +268,7 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
             default: column.default.as_ref().map(|default| self.default_value(default)).transpose()?,
             constant_default: !matches!(column.default, Some(Default::Sql(_))),
             comparison: self.comparison(&column.column_type),
+            extra: if column.identity { "auto_increment".to_owned() } else { String::new() },
             ..Column::default()
         })
     }
@@ -372,15 +373,8 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     fn drop_sync(&self, sync: &Sync) -> Script;
     /// The names of the triggers a sync installs, with the table that each is on.
     fn sync_triggers(&self, sync: &Sync) -> Vec<(String, String)> {
-        let mut triggers: Vec<_> =
-            ["insert", "update"].map(|event| (sync.table.clone(), self.trigger_name(&sync.name, event))).into();
-        for (position, related) in sync.related.iter().enumerate() {
-            for event in sync::RELATED_EVENTS {
-                let part = format!("related{position}_{}", event.to_ascii_lowercase());
-                triggers.push((related.table.clone(), self.trigger_name(&sync.name, &part)));
-            }
-        }
-        triggers
+        let named = |(table, part): (&str, String)| (table.to_owned(), self.trigger_name(&sync.name, &part));
+        sync.parts().into_iter().map(named).collect()
     }
     /// The name of one trigger of a sync.
     fn trigger_name(&self, sync: &str, part: &str) -> String {
@@ -404,8 +398,34 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     fn fills_in_before_not_null(&self) -> bool {
         true
     }
+    /// Whether what a foreign key does to rows fires their triggers.
+    fn foreign_keys_fire_triggers(&self) -> bool {
+        true
+    }
+    /// Whether the server gives a column a number of its own when an INSERT leaves it out.
+    fn numbers_itself(&self, column: &Column) -> bool {
+        let _ = column;
+        false
+    }
+    /// Whether it does so only after the triggers that come before the row.
+    fn numbers_late(&self, column: &Column) -> bool {
+        let _ = column;
+        false
+    }
+    /// Whether a row can be made or changed by one key, whatever other keys its table has.
+    fn upserts_by_key(&self) -> bool {
+        true
+    }
+    /// What stands behind a query in a trigger, so that it reads what is committed and not what the transaction saw first.
+    fn locked_read(&self) -> &'static str {
+        ""
+    }
     /// NULL-safe equality of two values of a column's type: text by its bytes, json by its text.
     fn same(&self, left: &str, right: &str, column: &Column) -> String;
+    /// The same of two values of the column itself, where that can be cheaper.
+    fn unchanged(&self, old: &str, new: &str, column: &Column) -> String {
+        self.same(old, new, column)
+    }
     /// An expression's value as a value of a column's type, without truncating it.
     fn coerce(&self, expression: &str, column: &Column) -> String {
         let _ = column;

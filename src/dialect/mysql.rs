@@ -4,7 +4,7 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::sync::{self, RELATED_EVENTS, Rule, Rules, Sync};
+use super::sync::{self, Procedural, Side, Sync, Timing, Upsert};
 use super::{Dialect, Kind, Patience, Server};
 
 /// MySQL's and MariaDB's SQL.
@@ -75,52 +75,64 @@ impl MySql {
             Statement::Run(format!("CREATE TRIGGER {name} {head}\n{body}")),
         ]
     }
+}
 
-    fn procedure(&self, sync: &Sync, rules: &[Rule], depth: usize) -> String {
-        let pad = "  ".repeat(depth);
-        let mut text = String::new();
-        for rule in rules {
-            match rule {
-                Rule::If { condition, then, otherwise } => text.push_str(&format!(
-                    "{pad}IF {condition} THEN\n{}{pad}ELSE\n{}{pad}END IF;\n",
-                    self.procedure(sync, then, depth + 1),
-                    self.procedure(sync, otherwise, depth + 1)
-                )),
-                Rule::Assign(writes) => {
-                    let mut declared = String::new();
-                    let mut computed = String::new();
-                    let mut assigned = String::new();
-                    for (position, (column, value)) in writes.iter().enumerate() {
-                        let variable = format!("concertina_value{position}");
-                        let collation =
-                            column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
-                        declared.push_str(&format!("{pad}  DECLARE {variable} {}{collation};\n", column.type_name));
-                        computed.push_str(&format!("{pad}  SET {variable} = {value};\n"));
-                        assigned.push_str(&format!("{pad}  SET NEW.{} = {variable};\n", self.quote(&column.name)));
-                    }
-                    text.push_str(&format!("{pad}BEGIN\n{declared}{computed}{assigned}{pad}END;\n"));
-                }
-                Rule::Reject(message) => text.push_str(&format!(
-                    "{pad}SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {};\n",
-                    self.literal(&cut(message))
-                )),
-                // One row a session, and no look before the write: under REPEATABLE READ a SELECT in a trigger locks the gap
-                // where the row is missing, and other sessions' rows go there.
-                Rule::Seen(side) => text.push_str(&format!(
-                    "{pad}INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
-                     VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP()) \
-                     ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > UNIX_TIMESTAMP() - 60, seen_at, UNIX_TIMESTAMP());\n",
-                    sync = self.literal(&sync.name),
-                    side = side.word()
-                )),
-                Rule::Require(column) => text.push_str(&format!(
-                    "{pad}IF NEW.{} IS NULL THEN\n{pad}  SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1048, MESSAGE_TEXT = {};\n{pad}END IF;\n",
-                    self.quote(column),
-                    self.literal(&cut(&format!("Column '{column}' cannot be null")))
-                )),
-            }
+/// The language of MySQL's stored programs, in the triggers of one sync.
+struct Language<'a> {
+    dialect: &'a MySql,
+    sync: &'a Sync,
+}
+
+impl Procedural for Language<'_> {
+    fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
+        let mut declared = String::new();
+        let mut computed = String::new();
+        let mut assigned = String::new();
+        for (position, (column, value)) in writes.iter().enumerate() {
+            let variable = format!("concertina_value{position}");
+            let collation = column.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            declared.push_str(&format!("{pad}  DECLARE {variable} {}{collation};\n", column.type_name));
+            computed.push_str(&format!("{pad}  SET {variable} = {value};\n"));
+            assigned.push_str(&format!("{pad}  SET NEW.{} = {variable};\n", self.dialect.quote(&column.name)));
         }
-        text
+        format!("{pad}BEGIN\n{declared}{computed}{assigned}{pad}END;\n")
+    }
+
+    fn reject(&self, message: &str, pad: &str) -> String {
+        format!("{pad}SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {};\n", self.dialect.literal(&cut(message)))
+    }
+
+    fn seen(&self, side: Side, pad: &str) -> String {
+        // One row a session, and no look before the write: under REPEATABLE READ a SELECT in a trigger locks the gap
+        // where the row is missing, and other sessions' rows go there.
+        format!(
+            "{pad}INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
+             VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP()) \
+             ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > UNIX_TIMESTAMP() - 60, seen_at, UNIX_TIMESTAMP());\n",
+            sync = self.dialect.literal(&self.sync.name),
+            side = side.word()
+        )
+    }
+
+    fn require(&self, column: &str, pad: &str) -> String {
+        format!(
+            "{pad}IF NEW.{} IS NULL THEN\n{pad}  SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO = 1048, MESSAGE_TEXT = {};\n{pad}END IF;\n",
+            self.dialect.quote(column),
+            self.dialect.literal(&cut(&format!("Column '{column}' cannot be null")))
+        )
+    }
+
+    fn upsert(&self, upsert: &Upsert) -> String {
+        let quote = |(column, _): &(Column, String)| self.dialect.quote(&column.name);
+        let joined = |parts: Vec<String>| parts.join(", ");
+        let all = || upsert.key.iter().chain(&upsert.set);
+        format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON DUPLICATE KEY UPDATE {}",
+            self.dialect.table(&upsert.table),
+            joined(all().map(quote).collect()),
+            joined(all().map(|(_, value)| value.clone()).collect()),
+            joined(upsert.set.iter().map(|set| format!("{0} = VALUES({0})", quote(set))).collect()),
+        )
     }
 }
 
@@ -191,9 +203,12 @@ impl Dialect for MySql {
                    COLUMN_NAME, IF(NON_UNIQUE = 0, '1', '0'), '1' FROM information_schema.STATISTICS \
                    WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"
                 .to_owned(),
-            foreign_keys: "SELECT TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME, CONSTRAINT_NAME \
-                           FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME IS NOT NULL \
-                           ORDER BY TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION"
+            foreign_keys: "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, \
+                           k.CONSTRAINT_NAME, r.UPDATE_RULE, r.DELETE_RULE FROM information_schema.KEY_COLUMN_USAGE k \
+                           JOIN information_schema.REFERENTIAL_CONSTRAINTS r ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA \
+                           AND r.TABLE_NAME = k.TABLE_NAME AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME \
+                           WHERE k.TABLE_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME IS NOT NULL \
+                           ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION"
                 .to_owned(),
             checks: Some(checks.to_owned()),
             triggers: "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION, ' ', ACTION_STATEMENT), '1' \
@@ -363,39 +378,24 @@ impl Dialect for MySql {
     }
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        let rules = Rules::new(sync, self, schema, "NEW.")?;
-        let numbered = rules.columns_read().into_iter().find(|column| column.extra.contains("auto_increment"));
-        if let Some(column) = numbered {
-            return Err(Refusal::new(format!(
-                "an expression reads `{}`, which the server numbers only after the trigger: it would be 0",
-                column.name
-            ))
-            .at(&column.name));
-        }
+        let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
-        // Each trigger is in force at once. Those of related tables do nothing while no new column is set, so they come first.
-        for (position, related) in sync.related.iter().enumerate() {
-            for event in RELATED_EVENTS {
-                let part = format!("related{position}_{}", event.to_ascii_lowercase());
-                let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
-                script.statements.extend(self.trigger(
-                    &self.trigger_name(&sync.name, &part),
-                    &format!("AFTER {event} ON {} FOR EACH ROW", self.table(&related.table)),
-                    &format!(
-                        "IF NOT {BYPASSED} THEN\n  SET @concertina_bypass = UNIX_TIMESTAMP(NOW(6));\n  {take};\n  {write};\n  \
-                         SET @concertina_bypass = NULL;\nEND IF"
-                    ),
-                ));
-            }
-        }
-        for (part, event, guard, body) in [
-            ("update", "UPDATE", format!("NOT {BYPASSED} AND {}", rules.touched()), rules.update()),
-            ("insert", "INSERT", format!("NOT {BACKFILL}"), rules.insert()),
-        ] {
+        for trigger in triggers {
+            let timing = if trigger.timing == Timing::Before { "BEFORE" } else { "AFTER" };
+            let bypassed = if trigger.met_by_syncs { BYPASSED } else { BACKFILL };
+            // What most updates fail comes first.
+            let touched =
+                trigger.touched.as_ref().map_or_else(String::new, |touched| format!("{} AND ", touched.condition));
+            let rules = sync::procedure(&Language { dialect: self, sync }, &trigger.rules, 1);
+            let body = if trigger.writes_elsewhere() {
+                format!("  SET @concertina_bypass = UNIX_TIMESTAMP(NOW(6));\n{rules}  SET @concertina_bypass = NULL;\n")
+            } else {
+                rules
+            };
             script.statements.extend(self.trigger(
-                &self.trigger_name(&sync.name, part),
-                &format!("BEFORE {event} ON {} FOR EACH ROW", self.table(&sync.table)),
-                &format!("IF {guard} THEN\n{}END IF", self.procedure(sync, &body, 1)),
+                &self.trigger_name(&sync.name, &trigger.part),
+                &format!("{timing} {} ON {} FOR EACH ROW", trigger.event.keyword(), self.table(&trigger.table)),
+                &format!("IF {touched}NOT {bypassed} THEN\n{body}END IF"),
             ));
         }
         Ok(script)
@@ -414,6 +414,21 @@ impl Dialect for MySql {
         ("SET @concertina_bypass = -1", "SET @concertina_bypass = NULL")
     }
 
+    fn foreign_keys_fire_triggers(&self) -> bool {
+        false
+    }
+    fn numbers_itself(&self, column: &Column) -> bool {
+        column.extra.contains("auto_increment")
+    }
+    fn numbers_late(&self, column: &Column) -> bool {
+        self.numbers_itself(column)
+    }
+    fn upserts_by_key(&self) -> bool {
+        false
+    }
+    fn locked_read(&self) -> &'static str {
+        " FOR UPDATE"
+    }
     fn same(&self, left: &str, right: &str, column: &Column) -> String {
         match column.comparison {
             Comparison::Native => format!("({left} <=> {right})"),

@@ -3,7 +3,7 @@
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::sync::{self, RELATED_EVENTS, Rule, Rules, Side, Sync};
+use super::sync::{self, Event, Procedural, Side, Sync, Timing, Upsert};
 use super::{Dialect, Kind, PREFIX, Patience, Server, lex, object_name};
 
 /// PostgreSQL's SQL.
@@ -43,64 +43,90 @@ impl Postgres {
         format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
     }
 
-    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, body: &str) -> String {
+    fn create_function(&self, sync: &Sync, schema: &Schema, trigger: &sync::Trigger) -> String {
         let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
+        let language = Language { dialect: self, sync };
+        let rules = sync::procedure(&language, &trigger.rules, 1);
+        // A SET clause would switch the syncs off as well, and needs a privilege that roles do not have.
+        let bypass = |to: &str| {
+            let line = format!("  PERFORM set_config('concertina.bypass', '{to}', true);\n");
+            if trigger.writes_elsewhere() { line } else { String::new() }
+        };
+        let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
         format!(
             "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n\
-             SET search_path = {}, pg_temp AS $concertina$\nBEGIN\n{body}  RETURN NEW;\nEND\n$concertina$",
-            self.function(sync, part),
+             SET search_path = {}, pg_temp AS $concertina$\nBEGIN\n{}{rules}{}  RETURN {row};\nEND\n$concertina$",
+            self.function(sync, &trigger.part),
             self.quote(own),
+            bypass("on"),
+            bypass("off"),
+        )
+    }
+}
+
+/// PL/pgSQL, in the triggers of one sync.
+struct Language<'a> {
+    dialect: &'a Postgres,
+    sync: &'a Sync,
+}
+
+impl Procedural for Language<'_> {
+    fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
+        let mut declared = String::new();
+        let mut computed = String::new();
+        let mut assigned = String::new();
+        for (position, (column, value)) in writes.iter().enumerate() {
+            let variable = format!("concertina_value{position}");
+            declared.push_str(&format!("{pad}  {variable} {};\n", column.base_type));
+            computed.push_str(&format!("{pad}  {variable} := {value};\n"));
+            assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.dialect.quote(&column.name)));
+        }
+        format!("{pad}DECLARE\n{declared}{pad}BEGIN\n{computed}{assigned}{pad}END;\n")
+    }
+
+    fn reject(&self, message: &str, pad: &str) -> String {
+        format!(
+            "{pad}RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n",
+            self.dialect.literal(message)
         )
     }
 
-    fn procedure(&self, sync: &Sync, rules: &[Rule], depth: usize) -> String {
-        let pad = "  ".repeat(depth);
-        let mut text = String::new();
-        for rule in rules {
-            match rule {
-                Rule::If { condition, then, otherwise } => text.push_str(&format!(
-                    "{pad}IF {condition} THEN\n{}{pad}ELSE\n{}{pad}END IF;\n",
-                    self.procedure(sync, then, depth + 1),
-                    self.procedure(sync, otherwise, depth + 1)
-                )),
-                Rule::Assign(writes) => {
-                    let mut declared = String::new();
-                    let mut computed = String::new();
-                    let mut assigned = String::new();
-                    for (position, (column, value)) in writes.iter().enumerate() {
-                        let variable = format!("concertina_value{position}");
-                        declared.push_str(&format!("{pad}  {variable} {};\n", column.base_type));
-                        computed.push_str(&format!("{pad}  {variable} := {value};\n"));
-                        assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.quote(&column.name)));
-                    }
-                    text.push_str(&format!("{pad}DECLARE\n{declared}{pad}BEGIN\n{computed}{assigned}{pad}END;\n"));
-                }
-                Rule::Reject(message) => text.push_str(&format!(
-                    "{pad}RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n",
-                    self.literal(message)
-                )),
-                Rule::Seen(side) => {
-                    // A sequence stands outside transactions: no row is locked, and no snapshot conflicts.
-                    let sequence = self.seen_sequence(sync, *side);
-                    text.push_str(&format!(
-                        "{pad}IF (SELECT last_value FROM {sequence}) < extract(epoch FROM clock_timestamp())::bigint - 59 THEN\n\
-                         {pad}  PERFORM setval({}, extract(epoch FROM clock_timestamp())::bigint);\n{pad}END IF;\n",
-                        self.literal(&sequence)
-                    ));
-                }
-                Rule::Require(column) => text.push_str(&format!(
-                    "{pad}IF NEW.{} IS NULL THEN\n{pad}  RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = {}, \
-                     COLUMN = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n{pad}END IF;\n",
-                    self.quote(column),
-                    self.literal(&format!(
-                        "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
-                        sync.table
-                    )),
-                    self.literal(column)
-                )),
-            }
-        }
-        text
+    fn seen(&self, side: Side, pad: &str) -> String {
+        // A sequence stands outside transactions: no row is locked, and no snapshot conflicts.
+        let sequence = self.dialect.seen_sequence(self.sync, side);
+        format!(
+            "{pad}IF (SELECT last_value FROM {sequence}) < extract(epoch FROM clock_timestamp())::bigint - 59 THEN\n\
+             {pad}  PERFORM setval({}, extract(epoch FROM clock_timestamp())::bigint);\n{pad}END IF;\n",
+            self.dialect.literal(&sequence)
+        )
+    }
+
+    fn require(&self, column: &str, pad: &str) -> String {
+        let message = format!(
+            "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+            self.sync.table
+        );
+        format!(
+            "{pad}IF NEW.{} IS NULL THEN\n{pad}  RAISE EXCEPTION USING ERRCODE = 'not_null_violation', MESSAGE = {}, \
+             COLUMN = {}, TABLE = TG_TABLE_NAME, SCHEMA = TG_TABLE_SCHEMA;\n{pad}END IF;\n",
+            self.dialect.quote(column),
+            self.dialect.literal(&message),
+            self.dialect.literal(column)
+        )
+    }
+
+    fn upsert(&self, upsert: &Upsert) -> String {
+        let quote = |(column, _): &(Column, String)| self.dialect.quote(&column.name);
+        let joined = |parts: Vec<String>| parts.join(", ");
+        let all = || upsert.key.iter().chain(&upsert.set);
+        format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}",
+            self.dialect.table(&upsert.table),
+            joined(all().map(quote).collect()),
+            joined(all().map(|(_, value)| value.clone()).collect()),
+            joined(upsert.key.iter().map(quote).collect()),
+            joined(upsert.set.iter().map(|set| format!("{0} = EXCLUDED.{0}", quote(set))).collect()),
+        )
     }
 }
 
@@ -167,7 +193,9 @@ impl Dialect for Postgres {
             ),
             foreign_keys: format!(
                 "SELECT {NAME}, f.conname::text, a.attname::text, CASE WHEN rn.nspname = current_schema() THEN rc.relname::text ELSE rn.nspname || '.' || rc.relname END, \
-                 r.attname::text, f.oid::text \
+                 r.attname::text, f.oid::text, \
+                 CASE f.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END, \
+                 CASE f.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END \
                  FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f' \
                  CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(here, there, n) \
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.here \
@@ -367,45 +395,29 @@ impl Dialect for Postgres {
     }
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        let rules = Rules::new(sync, self, schema, "NEW.")?;
+        let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         let major: u32 = self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
-        // Older servers cannot replace a trigger, and have none to replace but in a repair.
-        let create = if major >= 14 { "CREATE OR REPLACE TRIGGER" } else { "CREATE TRIGGER" };
-        for side in [Side::Old, Side::New] {
+        // Older servers cannot replace a trigger.
+        let replaces = major >= 14;
+        for side in Side::BOTH {
             script.run(format!("CREATE SEQUENCE IF NOT EXISTS {} AS bigint", self.seen_sequence(sync, side)));
         }
-        for (part, event, when, body) in [
-            ("insert", "INSERT", NOT_BYPASSED.to_owned(), rules.insert()),
-            ("update", "UPDATE", format!("{} AND {NOT_BYPASSED}", rules.touched()), rules.update()),
-        ] {
-            script.run(self.create_function(sync, schema, part, &self.procedure(sync, &body, 1)));
-            script.run(self.keep_to_ourselves(sync, part));
-            script.run(format!(
-                "{create} {} BEFORE {event} ON {} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION {}()",
-                self.quote(&self.trigger_name(&sync.name, part)),
-                self.table(&sync.table),
-                self.function(sync, part)
-            ));
-        }
-        for (position, related) in sync.related.iter().enumerate() {
-            for event in RELATED_EVENTS {
-                let part = format!("related{position}_{}", event.to_ascii_lowercase());
-                let [take, write] = sync::related_writes(sync, related, event, self, schema)?;
-                // A SET clause would do the same, and needs a privilege that roles do not have.
-                let body = format!(
-                    "  PERFORM set_config('concertina.bypass', 'on', true);\n  {take};\n  {write};\n  \
-                     PERFORM set_config('concertina.bypass', 'off', true);\n"
-                );
-                script.run(self.create_function(sync, schema, &part, &body));
-                script.run(self.keep_to_ourselves(sync, &part));
-                script.run(format!(
-                    "{create} {} AFTER {event} ON {} FOR EACH ROW WHEN ({NOT_BYPASSED}) EXECUTE FUNCTION {}()",
-                    self.quote(&self.trigger_name(&sync.name, &part)),
-                    self.table(&related.table),
-                    self.function(sync, &part)
-                ));
+        for trigger in triggers {
+            let (name, table) = (self.quote(&self.trigger_name(&sync.name, &trigger.part)), self.table(&trigger.table));
+            script.run(self.create_function(sync, schema, &trigger));
+            script.run(self.keep_to_ourselves(sync, &trigger.part));
+            if !replaces {
+                script.run(format!("DROP TRIGGER IF EXISTS {name} ON {table}"));
             }
+            let timing = if trigger.timing == Timing::Before { "BEFORE" } else { "AFTER" };
+            let touched = trigger.touched.map_or_else(String::new, |touched| format!("{} AND ", touched.condition));
+            script.run(format!(
+                "CREATE {}TRIGGER {name} {timing} {} ON {table} FOR EACH ROW WHEN ({touched}{NOT_BYPASSED}) EXECUTE FUNCTION {}()",
+                if replaces { "OR REPLACE " } else { "" },
+                trigger.event.keyword(),
+                self.function(sync, &trigger.part)
+            ));
         }
         Ok(script)
     }
@@ -415,14 +427,10 @@ impl Dialect for Postgres {
         for (table, trigger) in self.sync_triggers(sync) {
             script.run(format!("DROP TRIGGER IF EXISTS {} ON {}", self.quote(&trigger), self.table(&table)));
         }
-        let mut parts = vec!["insert".to_owned(), "update".to_owned()];
-        for position in 0..sync.related.len() {
-            parts.extend(RELATED_EVENTS.map(|event| format!("related{position}_{}", event.to_ascii_lowercase())));
-        }
-        for part in parts {
+        for (_, part) in sync.parts() {
             script.run(format!("DROP FUNCTION IF EXISTS {}()", self.function(sync, &part)));
         }
-        for side in [Side::Old, Side::New] {
+        for side in Side::BOTH {
             script.run(format!("DROP SEQUENCE IF EXISTS {}", self.seen_sequence(sync, side)));
         }
         script
@@ -439,6 +447,9 @@ impl Dialect for Postgres {
         ("SET LOCAL concertina.bypass = 'on'", "SET LOCAL concertina.bypass = 'off'")
     }
 
+    fn numbers_itself(&self, column: &Column) -> bool {
+        !column.extra.is_empty()
+    }
     fn same(&self, left: &str, right: &str, column: &Column) -> String {
         match column.comparison {
             Comparison::Native => format!("({left} IS NOT DISTINCT FROM {right})"),

@@ -89,6 +89,13 @@ impl Table {
         })
     }
 
+    /// The columns of each key that no two rows share.
+    pub fn unique_keys(&self) -> Vec<&Vec<String>> {
+        let indexes = self.indexes.iter().filter(|index| index.unique && index.valid).map(|index| &index.columns);
+        let constraints = self.uniques.iter().map(|unique| &unique.columns);
+        [&self.primary_key].into_iter().filter(|key| !key.is_empty()).chain(constraints).chain(indexes).collect()
+    }
+
     /// Makes the table what it is after a change, for checking later steps before any has run.
     pub fn apply(&mut self, dialect: &dyn Dialect, change: &Change) {
         if let Some(text) = &self.sql
@@ -117,6 +124,8 @@ impl Table {
                 columns: key.columns.clone(),
                 references: key.references.table.clone(),
                 referenced_columns: key.references.columns.clone(),
+                on_update: "NO ACTION".to_owned(),
+                on_delete: key.on_delete.map_or("NO ACTION", |action| action.words()).to_owned(),
             }),
             Change::DropConstraint(name) => {
                 self.checks.retain(|check| check.name.as_ref() != Some(name));
@@ -229,6 +238,26 @@ pub struct ForeignKey {
     pub references: String,
     /// The columns that are referred to.
     pub referenced_columns: Vec<String>,
+    /// What it does when the row that is referred to changes its key: `CASCADE`, say.
+    pub on_update: String,
+    /// What it does when that row goes.
+    pub on_delete: String,
+}
+
+impl ForeignKey {
+    /// The action by which it changes its own columns, in the words of SQL.
+    pub fn changes(&self) -> Option<String> {
+        let writes = |action: &str| ["SET NULL", "SET DEFAULT"].contains(&action);
+        if self.on_update == "CASCADE" || writes(&self.on_update) {
+            return Some(format!("ON UPDATE {}", self.on_update));
+        }
+        writes(&self.on_delete).then(|| format!("ON DELETE {}", self.on_delete))
+    }
+
+    /// The action by which it removes rows, in the words of SQL.
+    pub fn removes(&self) -> Option<String> {
+        (self.on_delete == "CASCADE").then(|| "ON DELETE CASCADE".to_owned())
+    }
 }
 
 /// A CHECK constraint.
@@ -268,7 +297,8 @@ pub struct Inspection {
     /// table, name, kind (`p` primary key, `u` unique constraint, `i` index), column or expression, unique, valid.
     /// By table, name and position.
     pub keys: String,
-    /// table, name or NULL, column, referenced table, referenced column; a key's id last. By table, id and position.
+    /// table, name or NULL, column, referenced table, referenced column, the key's id, and its actions ON UPDATE and ON
+    /// DELETE in the words of SQL. By table, id and position.
     pub foreign_keys: String,
     /// table, name or NULL, expression; on MariaDB the column it is written on, which has no name of its own. `None`:
     /// read from the CREATE TABLE text.
@@ -362,6 +392,8 @@ impl Schema {
                 table.foreign_keys.push(ForeignKey {
                     name: row.get(1).cloned().flatten(),
                     references: text(&row, 3),
+                    on_update: text(&row, 6),
+                    on_delete: text(&row, 7),
                     ..ForeignKey::default()
                 });
                 last_key = Some(key);

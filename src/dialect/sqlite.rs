@@ -5,7 +5,7 @@ use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::sqlite_table::CreateTable;
 use super::statement::{Change, Refusal, Script, Statement};
-use super::sync::{self, RELATED_EVENTS, Rule, Rules, Sync};
+use super::sync::{self, Event, Rule, Sync, Timing};
 use super::{Dialect, Kind, Patience, Server, lex};
 
 /// SQLite's SQL.
@@ -132,6 +132,23 @@ impl Sqlite {
                     self.literal(&sync.name),
                     side.word()
                 )),
+                Rule::Lock(_) => {}
+                Rule::Write(write) => output.push(format!("{} WHERE {} AND {when}", write.statement, write.rows)),
+                Rule::Upsert(upsert) => {
+                    let other = self.table(&upsert.table);
+                    let pairs = |columns: &[(Column, String)], joint: &str| {
+                        let pair = |(column, value): &(Column, String)| format!("{} = {value}", self.quote(&column.name));
+                        columns.iter().map(pair).collect::<Vec<_>>().join(joint)
+                    };
+                    let all = || upsert.key.iter().chain(&upsert.set);
+                    let key = pairs(&upsert.key, " AND ");
+                    output.push(format!("UPDATE {other} SET {} WHERE {key} AND {when}", pairs(&upsert.set, ", ")));
+                    output.push(format!(
+                        "INSERT INTO {other} ({}) SELECT {} WHERE NOT EXISTS (SELECT 1 FROM {other} WHERE {key}) AND {when}",
+                        self.columns(&all().map(|(column, _)| column.name.clone()).collect::<Vec<_>>()),
+                        all().map(|(_, value)| value.clone()).collect::<Vec<_>>().join(", ")
+                    ));
+                }
                 Rule::Require(column) => output.push(format!(
                     "SELECT RAISE(ABORT, {}) FROM {name} WHERE {row} AND {name}.{} IS NULL",
                     self.literal(&format!("NOT NULL constraint failed: {}.{column}", table.name)),
@@ -219,7 +236,8 @@ impl Dialect for Sqlite {
                  JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk' ORDER BY 1, 2, 7"
             ),
             foreign_keys: format!(
-                "SELECT m.name, NULL, f.\"from\", f.\"table\", COALESCE(f.\"to\", ''), CAST(f.id AS TEXT) \
+                "SELECT m.name, NULL, f.\"from\", f.\"table\", COALESCE(f.\"to\", ''), CAST(f.id AS TEXT), \
+                 f.on_update, f.on_delete \
                  FROM {TABLES} m JOIN pragma_foreign_key_list(m.name) f ORDER BY m.name, f.id DESC, f.seq"
             ),
             checks: None,
@@ -333,42 +351,36 @@ impl Dialect for Sqlite {
     }
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        let rules = Rules::new(sync, self, schema, "NEW.")?;
-        let table = rules.table();
-        let synced: Vec<String> = sync.backward.iter().chain(&sync.forward).map(|(name, _)| name.clone()).collect();
+        let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         script.run(format!(
             "INSERT OR IGNORE INTO \"concertina_seen\" (sync_name, side, seen_at) VALUES ({0}, 'old', 0), ({0}, 'new', 0)",
             self.literal(&sync.name)
         ));
-        for (part, event, guard, body) in [
-            ("insert", "INSERT".to_owned(), NOT_BACKFILL.to_owned(), rules.insert()),
-            (
-                "update",
-                format!("UPDATE OF {}", self.columns(&synced)),
-                format!("{} AND {NOT_BYPASSED}", rules.touched()),
-                rules.update(),
-            ),
-        ] {
+        for trigger in triggers {
+            let table = schema
+                .table(&trigger.table)
+                .ok_or_else(|| Refusal::new(format!("there is no table `{}`", trigger.table)))?;
+            // No trigger here can change the row at hand, so what assigns comes after it.
+            let timing = match (trigger.timing, trigger.event) {
+                (Timing::Before, Event::Delete) => "BEFORE",
+                _ => "AFTER",
+            };
+            let bypassed = if trigger.met_by_syncs { NOT_BYPASSED } else { NOT_BACKFILL };
+            let (event, guard) = match &trigger.touched {
+                Some(touched) => {
+                    let columns = self.columns(&touched.columns);
+                    (format!("UPDATE OF {columns}"), format!("{} AND {bypassed}", touched.condition))
+                }
+                None => (trigger.event.keyword().to_owned(), bypassed.to_owned()),
+            };
             let mut statements = Vec::new();
-            self.flatten(sync, table, &body, &[], &mut statements);
+            self.flatten(sync, table, &trigger.rules, &[], &mut statements);
             script.statements.extend(self.trigger(
-                &self.trigger_name(&sync.name, part),
-                &format!("AFTER {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&sync.table)),
+                &self.trigger_name(&sync.name, &trigger.part),
+                &format!("{timing} {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&trigger.table)),
                 &statements,
             ));
-        }
-        for (position, related) in sync.related.iter().enumerate() {
-            for event in RELATED_EVENTS {
-                let part = format!("related{position}_{}", event.to_ascii_lowercase());
-                // With one writer at a time there is nobody to wait for: the write that takes the rows is not needed.
-                let [_, write] = sync::related_writes(sync, related, event, self, schema)?;
-                script.statements.extend(self.trigger(
-                    &self.trigger_name(&sync.name, &part),
-                    &format!("AFTER {event} ON {} FOR EACH ROW WHEN {NOT_BYPASSED}", self.table(&related.table)),
-                    &[write],
-                ));
-            }
         }
         Ok(script)
     }

@@ -4,8 +4,8 @@ use super::backfill::BackfillPlan;
 use super::facts::Facts;
 use super::schema_steps::removal_id;
 use crate::catalog::{FileStep, Release};
-use crate::dialect::sync::Rules;
-use crate::dialect::{Dialect, Refusal, Schema, Sync};
+use crate::dialect::sync::{self, Sync};
+use crate::dialect::{Dialect, Refusal, Schema, Table};
 
 /// One thing to prove: the query must return no row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,16 +66,17 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
         });
     }
     for sync in live_syncs(release, facts, dialect, schema) {
-        let rules = Rules::over_table(&sync, dialect, schema)?;
-        let key = rules.table().walk_key().unwrap_or_default();
-        let table = dialect.table(&sync.table);
-        let list: Vec<_> = key.iter().map(|column| dialect.key_column(&table, column)).collect();
-        let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
-        proofs.push(Proof {
-            subject: sync.name.clone(),
-            query: format!("SELECT {list} FROM {table} WHERE {} LIMIT 5", rules.out_of_step()),
-            meaning: format!("rows of `{}` break the sync `{}`: old and new columns disagree", sync.table, sync.name),
-        });
+        for invariant in sync::invariants(&sync, dialect, schema)? {
+            let key = schema.table(&invariant.table).and_then(Table::walk_key).unwrap_or_default();
+            let table = dialect.table(&invariant.table);
+            let list: Vec<_> = key.iter().map(|column| dialect.key_column(&table, column)).collect();
+            let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
+            proofs.push(Proof {
+                subject: sync.name.clone(),
+                query: format!("SELECT {list} FROM {} WHERE {} LIMIT 5", invariant.from, invariant.broken),
+                meaning: invariant.meaning,
+            });
+        }
     }
     Ok(proofs)
 }

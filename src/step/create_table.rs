@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation};
-use crate::dialect::{Dialect, Refusal, Schema, Script, Table, TableDefinition, Unique};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Table, TableDefinition, Unique};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,7 +35,7 @@ impl Operation for CreateTable {
             .create_table(&self.0, schema)
             .ok()
             .and_then(|script| script.statements.last().map(|statement| statement.sql().to_owned()));
-        let table = Table {
+        let mut table = Table {
             name: self.0.name.clone(),
             columns: self
                 .0
@@ -50,9 +50,12 @@ impl Operation for CreateTable {
                 .iter()
                 .map(|unique| Unique { name: unique.name.clone(), columns: unique.columns.clone() })
                 .collect(),
-            sql,
             ..Table::default()
         };
+        for key in &self.0.foreign_keys {
+            table.apply(dialect, &Change::AddForeignKey(key.clone()));
+        }
+        table.sql = sql;
         schema.enums.extend(self.0.columns.iter().filter_map(|column| dialect.enum_type(&self.0.name, column)));
         schema.tables.insert(self.0.name.clone(), table);
     }

@@ -30,7 +30,7 @@ use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Table};
 pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
 pub use sql::SqlStep;
-pub use sync::{RelatedStep, SyncStep};
+pub use sync::{DestinationStep, RelatedStep, SyncStep};
 
 /// A phase of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -142,6 +142,7 @@ macro_rules! step_kinds {
         /// One schema step of a change file.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each variant is documented by its file")]
+        #[expect(clippy::large_enum_variant, reason = "a project has some dozens of steps")]
         pub enum Step { $($variant($type)),+ }
 
         impl Step {

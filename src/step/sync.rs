@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{Context, Operation};
-use crate::dialect::{Conflict, Dialect, Refusal, Related, Schema, Script, Sql, Statement, Sync, Trigger};
+use crate::dialect::{Conflict, Destination, Dialect, Refusal, Related, Schema, Script, Sql, Statement, Sync, Trigger};
 
 /// The step, as a change file says it.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,21 +12,34 @@ use crate::dialect::{Conflict, Dialect, Refusal, Related, Schema, Script, Sql, S
 pub struct SyncStep {
     /// Its name.
     pub name: String,
-    /// The table.
+    /// The table; where `to` is given, the one that has the old columns.
     pub table: String,
+    /// The table that has the new columns, where it is another.
+    #[serde(default)]
+    pub to: Option<DestinationStep>,
     /// New columns.
     pub forward: IndexMap<String, Sql>,
     /// Old columns.
     pub backward: IndexMap<String, Sql>,
     /// Both written, in disagreement.
     #[serde(default)]
-    pub conflict: Conflict,
+    pub conflict: Option<Conflict>,
     /// Tables whose rows change what the new columns must be.
     #[serde(default)]
     pub related: Vec<RelatedStep>,
     /// Old columns whose NOT NULL the same release's expand drops; the catalog fills it in.
     #[serde(skip)]
     pub required: Vec<String>,
+}
+
+/// The table that the new columns are in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DestinationStep {
+    /// The table.
+    pub table: String,
+    /// Its columns, each with the column here that it is equal to.
+    pub key: IndexMap<String, String>,
 }
 
 /// A related table.
@@ -44,19 +57,22 @@ pub struct RelatedStep {
 impl SyncStep {
     /// The sync as the dialects know it.
     pub fn resolve(&self) -> Sync {
-        let pairs = |map: &IndexMap<String, Sql>| map.iter().map(|(name, sql)| (name.clone(), sql.clone())).collect();
+        fn pairs<T: Clone>(map: &IndexMap<String, T>) -> Vec<(String, T)> {
+            map.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
+        }
         Sync {
             name: self.name.clone(),
             table: self.table.clone(),
+            to: self.to.as_ref().map(|to| Destination { table: to.table.clone(), key: pairs(&to.key) }),
             forward: pairs(&self.forward),
             backward: pairs(&self.backward),
-            conflict: self.conflict,
+            conflict: self.conflict.unwrap_or_default(),
             related: self
                 .related
                 .iter()
                 .map(|related| Related {
                     table: related.table.clone(),
-                    key: related.key.iter().map(|(there, here)| (there.clone(), here.clone())).collect(),
+                    key: pairs(&related.key),
                     when: related.when.clone(),
                 })
                 .collect(),
@@ -68,14 +84,21 @@ impl SyncStep {
 impl Operation for SyncStep {
     fn summary(&self) -> String {
         let names = |map: &IndexMap<String, Sql>| map.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("install sync {} on {} ({} and {})", self.name, self.table, names(&self.backward), names(&self.forward))
+        let there = self.to.as_ref().map_or_else(String::new, |to| format!("{} of ", to.table));
+        let (old, new) = (names(&self.backward), names(&self.forward));
+        format!("install sync {} on {} ({old} and {there}{new})", self.name, self.table)
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
-        for column in self.backward.keys().chain(self.forward.keys()) {
-            context.column(&self.table, column)?;
+        let new_table = self.to.as_ref().map_or(&self.table, |to| &to.table);
+        for name in self.backward.keys() {
+            context.column(&self.table, name)?;
+        }
+        for (there, here) in self.to.iter().flat_map(|to| &to.key) {
+            context.column(new_table, there)?;
+            context.column(&self.table, here)?;
         }
         for name in self.forward.keys() {
-            let column = context.column(&self.table, name)?;
+            let column = context.column(new_table, name)?;
             if !column.nullable || column.default.is_some() {
                 return Err(Refusal::new(format!(
                     "the new column `{name}` is NOT NULL or has a default, so an old writer's row looks like a new writer's; \

@@ -4,6 +4,7 @@
 
 mod columns;
 mod conflicts;
+mod moved;
 mod or_fail;
 mod related;
 mod sessions;
