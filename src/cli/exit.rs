@@ -26,10 +26,11 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
         | EngineError::Store(StoreError::Db(_) | StoreError::Refinery(_)) => ERROR,
         EngineError::Usage(_) => USAGE,
         EngineError::Refused(_)
+        | EngineError::Preflight { .. }
         | EngineError::BaselineDiffers(_)
         | EngineError::Store(StoreError::NewerState { .. }) => REFUSED,
         EngineError::Store(StoreError::Held(_) | StoreError::Lost | StoreError::StillThere) => HELD,
-        EngineError::Drift(_) | EngineError::MissingTriggers(_) => DRIFT,
+        EngineError::Drift(_) | EngineError::BrokenTriggers(_) => DRIFT,
         EngineError::NeedsPerson { .. } => PERSON,
         EngineError::Interrupted => 128 + signal,
     }

@@ -61,7 +61,7 @@ impl Failure {
                     diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
                 }
                 Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
-                Some(EngineError::BaselineDiffers(details) | EngineError::MissingTriggers(details)) => details.clone(),
+                Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
                 Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
                 _ => Vec::new(),
             };
@@ -121,6 +121,7 @@ fn difference(drift: &Drift) -> Vec<String> {
 fn hint(error: &EngineError) -> Option<String> {
     Some(match error {
         EngineError::Refused(refused) => refused.remedy.clone(),
+        EngineError::Preflight { remedy, .. } => return remedy.clone(),
         EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
         EngineError::Db(DbError::Url { .. }) => {
             "check the URL given with --database, in DATABASE_URL or in concertina.yaml".to_owned()
@@ -148,8 +149,9 @@ fn hint(error: &EngineError) -> Option<String> {
         EngineError::Drift(drifts) => {
             return Some(drift_hint(drifts));
         }
-        EngineError::MissingTriggers(_) => {
-            "writes of old and new nodes are not kept in step; find out who dropped them before anything else"
+        EngineError::BrokenTriggers(_) => {
+            "old and new nodes' writes are not kept in step; find out who changed the triggers, and run concertina expand, which \
+             puts them back; migrate and contract look at the rows that were written meanwhile"
                 .to_owned()
         }
         EngineError::NeedsPerson { id, .. } => format!(

@@ -68,6 +68,14 @@ impl DbError {
         }
     }
 
+    /// The database's code for it, if it has one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Query { code, .. } => code.as_deref(),
+            Self::Connect { .. } | Self::Url { .. } => None,
+        }
+    }
+
     pub(super) fn connect(target: &Target, error: &sqlx::Error) -> Self {
         let (reason, code) = describe(error);
         let hint = match (error, code.as_deref()) {

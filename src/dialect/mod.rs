@@ -24,7 +24,7 @@ pub use definition::{
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
-pub use statement::{Change, Refusal, Script, Statement};
+pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 pub use sync::{Conflict, Destination, Related, Sync};
 
 /// Everything that Concertina creates in a user's database starts with this.
@@ -397,6 +397,10 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     /// Whether a sync's trigger can fill a column in before its NOT NULL is checked.
     fn fills_in_before_not_null(&self) -> bool {
         true
+    }
+    /// What the server must allow before a sync can be installed, and be right.
+    fn sync_preflight(&self) -> Vec<Preflight> {
+        Vec::new()
     }
     /// Whether what a foreign key does to rows fires their triggers.
     fn foreign_keys_fire_triggers(&self) -> bool {

@@ -3,9 +3,9 @@
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
-use super::statement::{Change, Refusal, Script, Statement};
+use super::statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 use super::sync::{self, Procedural, Side, Sync, Timing, Upsert};
-use super::{Dialect, Kind, Patience, Server};
+use super::{Dialect, Kind, PREFIX, Patience, Server, object_name};
 
 /// MySQL's and MariaDB's SQL.
 #[derive(Debug)]
@@ -13,10 +13,10 @@ pub(super) struct MySql {
     pub(super) server: Server,
 }
 
-/// Holds while a backfill writes (-1), or a sync of ours does. The second ends with its statement: `NOW` is the same
-/// throughout a statement and its triggers, and no handler runs for a deadlock or a KILL. (A session that stops its clock by
-/// `SET timestamp` and meets a deadlock in a related trigger keeps it until it ends.)
-const BYPASSED: &str = "COALESCE(@concertina_bypass, 0) IN (-1, UNIX_TIMESTAMP(NOW(6)))";
+/// Holds while a backfill writes (-1), or a sync of ours does. The second ends with its statement: `@@timestamp` is the time
+/// at which the statement began, throughout its triggers, and no handler runs for a deadlock or a KILL. (A session that stops
+/// its clock by `SET timestamp` and meets a deadlock in a related trigger keeps it until it ends.)
+const BYPASSED: &str = "COALESCE(@concertina_bypass, 0) IN (-1, @@timestamp)";
 /// Enough for an INSERT, since no sync of ours inserts.
 const BACKFILL: &str = "COALESCE(@concertina_bypass, 0) = -1";
 
@@ -85,6 +85,9 @@ struct Language<'a> {
 
 impl Procedural for Language<'_> {
     fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
+        if let [(column, value)] = writes {
+            return format!("{pad}SET NEW.{} = {value};\n", self.dialect.quote(&column.name));
+        }
         let mut declared = String::new();
         let mut computed = String::new();
         let mut assigned = String::new();
@@ -104,11 +107,15 @@ impl Procedural for Language<'_> {
 
     fn seen(&self, side: Side, pad: &str) -> String {
         // One row a session, and no look before the write: under REPEATABLE READ a SELECT in a trigger locks the gap
-        // where the row is missing, and other sessions' rows go there.
+        // where the row is missing, and other sessions' rows go there. A session says so once a second at most, which it
+        // keeps in a variable: a record that is rolled back is missed for the rest of that second.
+        let variable = self.dialect.quote(&object_name(&format!("{PREFIX}seen_{}_{}", self.sync.name, side.word())));
         format!(
-            "{pad}INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
-             VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP()) \
-             ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > UNIX_TIMESTAMP() - 60, seen_at, UNIX_TIMESTAMP());\n",
+            "{pad}IF ABS(@@timestamp - COALESCE(@{variable}, 0)) > 1 THEN\n\
+             {pad}  INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
+             VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP(SYSDATE())) \
+             ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > VALUES(seen_at) - 60, seen_at, VALUES(seen_at));\n\
+             {pad}  SET @{variable} = @@timestamp;\n{pad}END IF;\n",
             sync = self.dialect.literal(&self.sync.name),
             side = side.word()
         )
@@ -211,7 +218,8 @@ impl Dialect for MySql {
                            ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION"
                 .to_owned(),
             checks: Some(checks.to_owned()),
-            triggers: "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION, ' ', ACTION_STATEMENT), '1' \
+            triggers: "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, CONCAT(ACTION_TIMING, ' ', EVENT_MANIPULATION, ' ', ACTION_STATEMENT), '1', \
+                       IF(DEFINER = CURRENT_USER(), '0', '1') \
                        FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE() ORDER BY 1, 2"
                 .to_owned(),
             enums: None,
@@ -383,20 +391,21 @@ impl Dialect for MySql {
         for trigger in triggers {
             let timing = if trigger.timing == Timing::Before { "BEFORE" } else { "AFTER" };
             let bypassed = if trigger.met_by_syncs { BYPASSED } else { BACKFILL };
-            // What most updates fail comes first.
-            let touched =
-                trigger.touched.as_ref().map_or_else(String::new, |touched| format!("{} AND ", touched.condition));
             let rules = sync::procedure(&Language { dialect: self, sync }, &trigger.rules, 1);
             let body = if trigger.writes_elsewhere() {
-                format!("  SET @concertina_bypass = UNIX_TIMESTAMP(NOW(6));\n{rules}  SET @concertina_bypass = NULL;\n")
+                format!("  SET @concertina_bypass = @@timestamp;\n{rules}  SET @concertina_bypass = NULL;\n")
             } else {
                 rules
             };
-            script.statements.extend(self.trigger(
-                &self.trigger_name(&sync.name, &trigger.part),
-                &format!("{timing} {} ON {} FOR EACH ROW", trigger.event.keyword(), self.table(&trigger.table)),
-                &format!("IF {touched}NOT {bypassed} THEN\n{body}END IF"),
-            ));
+            let name = self.trigger_name(&sync.name, &trigger.part);
+            let head = format!("{timing} {} ON {} FOR EACH ROW", trigger.event.keyword(), self.table(&trigger.table));
+            // What most updates fail comes first, and alone: a condition costs by all that it names, needed or not.
+            let text = match &trigger.touched {
+                Some(touched) => format!("IF {} THEN IF NOT {bypassed} THEN\n{body}END IF; END IF", touched.condition),
+                None => format!("IF NOT {bypassed} THEN\n{body}END IF"),
+            };
+            script.statements.extend(self.trigger(&name, &head, &text));
+            script.expects.push(ExpectedTrigger { table: trigger.table, name, text });
         }
         Ok(script)
     }
@@ -414,6 +423,42 @@ impl Dialect for MySql {
         ("SET @concertina_bypass = -1", "SET @concertina_bypass = NULL")
     }
 
+    fn sync_preflight(&self) -> Vec<Preflight> {
+        let probe = self.quote(&format!("{PREFIX}preflight"));
+        vec![
+            // A replica that runs the statements again has no variable of ours: its triggers would fire for a backfill's write.
+            Preflight::Empty {
+                query: "SHOW GLOBAL VARIABLES WHERE Variable_name = 'binlog_format' AND Value = 'STATEMENT' AND @@log_bin".to_owned(),
+                reason: "the server sends statements to its replicas, where a sync's triggers would fire for a backfill's writes too"
+                    .to_owned(),
+                remedy: "ask an administrator for SET GLOBAL binlog_format = 'MIXED' (or 'ROW'), and let the writers reconnect"
+                    .to_owned(),
+            },
+            // Which privileges are enough differs from version to version; a trigger on a table of our own tells.
+            Preflight::Works {
+                statements: vec![
+                    format!("DROP TRIGGER IF EXISTS {probe}"),
+                    format!("CREATE TRIGGER {probe} BEFORE INSERT ON `concertina_seen` FOR EACH ROW SET @concertina_preflight = NULL"),
+                ],
+                undo: format!("DROP TRIGGER IF EXISTS {probe}"),
+                remedies: vec![
+                    (
+                        "1419",
+                        "the server keeps a binary log and trusts nobody without SUPER with triggers; ask an administrator for \
+                         SET GLOBAL log_bin_trust_function_creators = 1 (on a managed server, in its parameter group), which \
+                         must stay until the triggers are installed, then run the same command again"
+                            .to_owned(),
+                    ),
+                    (
+                        "1142",
+                        "ask an administrator to GRANT TRIGGER on this database to the account in the URL, then run the same \
+                         command again"
+                            .to_owned(),
+                    ),
+                ],
+            },
+        ]
+    }
     fn foreign_keys_fire_triggers(&self) -> bool {
         false
     }
@@ -435,6 +480,14 @@ impl Dialect for MySql {
             Comparison::Bytes | Comparison::Text => format!(
                 "(CAST(CONVERT({left} USING utf8mb4) AS BINARY) <=> CAST(CONVERT({right} USING utf8mb4) AS BINARY))"
             ),
+        }
+    }
+
+    fn unchanged(&self, old: &str, new: &str, column: &Column) -> String {
+        match column.comparison {
+            // One side as bytes makes both bytes, and both are of one character set.
+            Comparison::Bytes => format!("({old} <=> CAST({new} AS BINARY))"),
+            Comparison::Native | Comparison::Text => self.same(old, new, column),
         }
     }
 

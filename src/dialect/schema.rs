@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::Dialect;
 use super::lex::identifiers;
 use super::sqlite_table::{CreateTable, EditError};
@@ -282,6 +284,15 @@ pub struct Trigger {
     pub definition: String,
     /// Whether it fires.
     pub enabled: bool,
+    /// Whether it runs with the rights of an account that is not ours, and that may be gone one day (MySQL).
+    pub of_another: bool,
+}
+
+impl Trigger {
+    /// What tells whether it is still the one that was installed.
+    pub fn fingerprint(&self) -> String {
+        Sha256::digest(self.definition.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// The catalog queries of one database. Each returns the columns named here, in this order, sorted as said; a flag is 0 or 1.
@@ -303,7 +314,7 @@ pub struct Inspection {
     /// table, name or NULL, expression; on MariaDB the column it is written on, which has no name of its own. `None`:
     /// read from the CREATE TABLE text.
     pub checks: Option<String>,
-    /// table, name, definition, enabled.
+    /// table, name, definition, enabled, runs with the rights of another account.
     pub triggers: String,
     /// type, label. By type and position.
     pub enums: Option<String>,
@@ -428,7 +439,12 @@ impl Schema {
         }
         for row in rows.triggers {
             if let Some(table) = schema.tables.get_mut(&text(&row, 0)) {
-                table.triggers.push(Trigger { name: text(&row, 1), definition: text(&row, 2), enabled: flag(&row, 3) });
+                table.triggers.push(Trigger {
+                    name: text(&row, 1),
+                    definition: text(&row, 2),
+                    enabled: flag(&row, 3),
+                    of_another: flag(&row, 4),
+                });
             }
         }
         for row in rows.enums {

@@ -4,7 +4,7 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::sqlite_table::CreateTable;
-use super::statement::{Change, Refusal, Script, Statement};
+use super::statement::{Change, ExpectedTrigger, Refusal, Script, Statement};
 use super::sync::{self, Event, Rule, Sync, Timing};
 use super::{Dialect, Kind, Patience, Server, lex};
 
@@ -158,16 +158,13 @@ impl Sqlite {
         }
     }
 
-    fn trigger(&self, name: &str, head: &str, statements: &[String]) -> [Statement; 2] {
-        let name = self.quote(name);
+    fn trigger(&self, name: &str, head: &str, statements: &[String]) -> String {
         let body: String = statements.iter().map(|statement| format!("  {statement};\n")).collect();
-        [
-            Statement::Run(format!("DROP TRIGGER IF EXISTS {name}")),
-            Statement::Run(format!(
-                "CREATE TRIGGER {name} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (since) VALUES (julianday('now'));\n{body}  \
-                 DELETE FROM \"concertina_bypass\";\nEND"
-            )),
-        ]
+        format!(
+            "CREATE TRIGGER {} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (since) VALUES (julianday('now'));\n{body}  \
+             DELETE FROM \"concertina_bypass\";\nEND",
+            self.quote(name)
+        )
     }
 }
 
@@ -241,7 +238,7 @@ impl Dialect for Sqlite {
                  FROM {TABLES} m JOIN pragma_foreign_key_list(m.name) f ORDER BY m.name, f.id DESC, f.seq"
             ),
             checks: None,
-            triggers: "SELECT tbl_name, name, sql, '1' FROM sqlite_master WHERE type = 'trigger' ORDER BY 1, 2".to_owned(),
+            triggers: "SELECT tbl_name, name, sql, '1', '0' FROM sqlite_master WHERE type = 'trigger' ORDER BY 1, 2".to_owned(),
             enums: None,
             views: Some("SELECT name, sql FROM sqlite_master WHERE type = 'view' ORDER BY name".to_owned()),
             dependents: Some(
@@ -376,11 +373,12 @@ impl Dialect for Sqlite {
             };
             let mut statements = Vec::new();
             self.flatten(sync, table, &trigger.rules, &[], &mut statements);
-            script.statements.extend(self.trigger(
-                &self.trigger_name(&sync.name, &trigger.part),
-                &format!("{timing} {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&trigger.table)),
-                &statements,
-            ));
+            let name = self.trigger_name(&sync.name, &trigger.part);
+            let head = format!("{timing} {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&trigger.table));
+            let text = self.trigger(&name, &head, &statements);
+            script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&name)));
+            script.run(text.clone());
+            script.expects.push(ExpectedTrigger { table: trigger.table, name, text });
         }
         Ok(script)
     }

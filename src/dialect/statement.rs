@@ -19,6 +19,19 @@ pub struct Script {
     /// Foreign keys must be off around it: a SQLite rebuild, which checks them itself, or a key that MySQL is to add without a
     /// look at every row.
     pub without_foreign_keys: bool,
+    /// Triggers that must be in the catalog afterwards, before the step counts as done.
+    pub expects: Vec<ExpectedTrigger>,
+}
+
+/// A trigger that a script installs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedTrigger {
+    /// The table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// What we wrote: the catalog's definition holds it, letter by letter.
+    pub text: String,
 }
 
 impl Script {
@@ -118,4 +131,27 @@ impl Refusal {
         self.word = Some(word.into());
         self
     }
+}
+
+/// What a server must allow before anything of a release that has syncs is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preflight {
+    /// A query that must return no row.
+    Empty {
+        /// The query.
+        query: String,
+        /// What a row means; a lower-case fragment.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// Statements on our own tables that must work; what they make goes again.
+    Works {
+        /// In order.
+        statements: Vec<String>,
+        /// Removes what they made, whether they worked or not.
+        undo: String,
+        /// The server's codes that say why not, each with what to do.
+        remedies: Vec<(&'static str, String)>,
+    },
 }

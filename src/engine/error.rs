@@ -28,12 +28,22 @@ pub enum EngineError {
     /// A gate.
     #[error("{}", .0.reason)]
     Refused(Refused),
+    /// The server does not allow what a release needs; nothing of the release was run.
+    #[error("the syncs of {release} cannot be installed: {reason}")]
+    Preflight {
+        /// The release.
+        release: String,
+        /// Why not.
+        reason: String,
+        /// What to do.
+        remedy: Option<String>,
+    },
     /// Files that are not what was applied, or triggers that are not there.
     #[error("{}", drift_words(.0.len()))]
     Drift(Vec<Drift>),
-    /// Sync triggers that expand installed are gone.
-    #[error("the database lacks what expand installed: {}", .0.join("; "))]
-    MissingTriggers(Vec<String>),
+    /// Sync triggers are not what expand installed.
+    #[error("the database has not what expand installed: {}", .0.join("; "))]
+    BrokenTriggers(Vec<String>),
     /// A step failed.
     #[error("{summary}: {source}")]
     Step {

@@ -7,9 +7,10 @@ use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
 use crate::db::{Target, failpoint};
-use crate::dialect::expression;
+use crate::dialect::{Preflight, expression};
 use crate::plan::{
-    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, target,
+    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, syncs_to_put_back,
+    target,
 };
 use crate::step::Phase;
 use crate::store;
@@ -98,7 +99,8 @@ fn is_upgraded(standing: &Standing<'_>, last: usize) -> bool {
 impl<'p> Session<'p> {
     async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
         // Asked twice: before the lease, so that a refusal writes nothing, and under it.
-        if !self.is_held().await? {
+        let puts_back = phase == Phase::Expand && self.has_syncs_to_put_back().await?;
+        if !puts_back && !self.is_held().await? {
             let admitted = self.admitted(phase, options).await;
             // What another runner has just begun looks like anything; the lease says so better.
             if !matches!(admitted, Ok(Some(_))) && !self.is_held().await? {
@@ -106,8 +108,9 @@ impl<'p> Session<'p> {
             }
         }
         self.take_lease(phase.word()).await?;
+        let put_back = if phase == Phase::Expand { self.put_syncs_back().await? } else { Vec::new() };
         let Some(release) = self.admitted(phase, options).await? else {
-            return Ok(self.outcome(Vec::new(), false, None));
+            return Ok(self.outcome(put_back, false, None));
         };
         let (limited, caution) = match phase {
             Phase::Expand => {
@@ -126,6 +129,13 @@ impl<'p> Session<'p> {
         Ok(self.outcome(done, limited, caution))
     }
 
+    async fn has_syncs_to_put_back(&mut self) -> Result<bool, EngineError> {
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.shared_dialect();
+        let any = |release| !syncs_to_put_back(release, &self.facts, dialect.as_ref(), &schema).is_empty();
+        Ok(self.project.releases.iter().any(any))
+    }
+
     fn outcome(&self, done: Vec<String>, limited: bool, caution: Option<String>) -> Outcome {
         let standing = self.standing();
         Outcome { done, limited, next: Next::of(&standing.need(), &standing), caution }
@@ -140,7 +150,7 @@ impl<'p> Session<'p> {
             baseline_gate(&standing, &schema.tables.keys().map(String::as_str).collect::<Vec<_>>())?;
         }
         self.refuse_drift()?;
-        self.refuse_missing_triggers().await?;
+        self.refuse_broken_triggers().await?;
         let Some((index, release)) = target(&standing, phase, options.release.as_deref())? else { return Ok(None) };
         if !admit(&standing, index, phase)? || (phase == Phase::Migrate && !self.needs_migrate(release).await?) {
             return Ok(None);
@@ -184,7 +194,7 @@ impl<'p> Session<'p> {
         if !standing.baseline_pending.is_empty() {
             return Ok(());
         }
-        self.refuse_missing_triggers().await?;
+        self.refuse_broken_triggers().await?;
         // The files of later phases are looked at when those before them have run.
         let next = match standing.need() {
             Need::Phase(phase, name) => self.project.release(&name).map(|(index, release)| (phase, index, release)),
@@ -209,7 +219,7 @@ impl<'p> Session<'p> {
         if !self.standing().baseline_pending.is_empty() {
             done.extend(self.apply_baseline().await?);
         }
-        self.refuse_missing_triggers().await?;
+        self.refuse_broken_triggers().await?;
         for index in 0..=last {
             let Some(release) = self.project.releases.get(index) else { break };
             for phase in Phase::ALL {
@@ -280,11 +290,43 @@ impl<'p> Session<'p> {
         Ok(done)
     }
 
+    /// Fails where the server will not let the release's syncs be installed: before the first step, not at the last.
+    async fn preflight(&mut self, release: &Release) -> Result<(), EngineError> {
+        if !release.syncs().any(|(step, _)| !self.facts.step_finished(&step.id)) {
+            return Ok(());
+        }
+        let refused = |reason: String, remedy| EngineError::Preflight { release: release.name.clone(), reason, remedy };
+        for preflight in self.connection.shared_dialect().sync_preflight() {
+            match preflight {
+                Preflight::Empty { query, reason, remedy } => {
+                    if !self.connection.query(&query, &[]).await?.is_empty() {
+                        return Err(refused(reason, Some(remedy)));
+                    }
+                }
+                Preflight::Works { statements, undo, remedies } => {
+                    let mut works = Ok(());
+                    for statement in &statements {
+                        if works.is_ok() {
+                            works = self.connection.run(statement).await;
+                        }
+                    }
+                    if let Err(error) = works {
+                        let remedy = remedies.iter().find(|(code, _)| error.code() == Some(*code));
+                        return Err(refused(error.to_string(), remedy.map(|(_, remedy)| remedy.clone())));
+                    }
+                    self.connection.run(&undo).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn expand(&mut self, release: &Release) -> Result<(), EngineError> {
+        self.preflight(release).await?;
         let since = self.start_phase(&release.name, Phase::Expand).await?;
         self.run_steps(release, Phase::Expand).await?;
         self.finish_phase(&release.name, Phase::Expand, since).await?;
-        self.refuse_missing_triggers().await
+        self.refuse_broken_triggers().await
     }
 
     async fn migrate(&mut self, release: &Release, max_rows: Option<u64>) -> Result<MigrateEnd, EngineError> {

@@ -9,8 +9,8 @@ use crate::catalog::{Diagnostic, Diagnostics, Project};
 use crate::db::Target;
 use crate::dialect::Statement;
 use crate::plan::{
-    BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, check_release, drifts, installed_syncs, may_run,
-    missing_triggers,
+    BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, broken_triggers, check_release, drifts,
+    installed_syncs, may_run,
 };
 use crate::step::Phase;
 
@@ -237,7 +237,7 @@ impl Session<'_> {
         self.refuse_drift()?;
         self.refuse_stranger().await?;
         if standing.open().is_some() {
-            self.refuse_missing_triggers().await?;
+            self.refuse_broken_triggers().await?;
         }
         let next = Next::of(&standing.need(), &standing);
         let Some(index) = release else { return Ok(Check { next, allowed: None, reason: None }) };
@@ -260,7 +260,7 @@ impl Session<'_> {
         let mut releases = Vec::new();
         for (release, state) in &standing.releases {
             drift.extend(
-                missing_triggers(release, &self.facts, dialect.as_ref(), &schema)
+                broken_triggers(release, &self.facts, dialect.as_ref(), &schema)
                     .into_iter()
                     .map(|trigger| format!("{trigger}, is missing or disabled")),
             );

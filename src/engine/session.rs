@@ -6,8 +6,8 @@ use super::{EngineError, Event, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
 use crate::plan::{
-    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, baseline_gate, drifts,
-    missing_triggers,
+    BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, baseline_gate, broken_triggers,
+    drifts,
 };
 use crate::step::Phase;
 use crate::store::{self, BaselineEntry, Lease, Records};
@@ -111,17 +111,17 @@ impl<'p> Session<'p> {
         if found.is_empty() { Ok(()) } else { Err(EngineError::Drift(found)) }
     }
 
-    /// Fails where triggers that expand installed are not there.
-    pub(super) async fn refuse_missing_triggers(&mut self) -> Result<(), EngineError> {
+    /// Fails where triggers are not what expand installed.
+    pub(super) async fn refuse_broken_triggers(&mut self) -> Result<(), EngineError> {
         let schema = self.connection.inspect().await?;
         let dialect = self.connection.shared_dialect();
         let missing: Vec<String> = self
             .project
             .releases
             .iter()
-            .flat_map(|release| missing_triggers(release, &self.facts, dialect.as_ref(), &schema))
+            .flat_map(|release| broken_triggers(release, &self.facts, dialect.as_ref(), &schema))
             .collect();
-        if missing.is_empty() { Ok(()) } else { Err(EngineError::MissingTriggers(missing)) }
+        if missing.is_empty() { Ok(()) } else { Err(EngineError::BrokenTriggers(missing)) }
     }
 
     pub(super) fn refuse_interrupted(&self) -> Result<(), EngineError> {
@@ -222,8 +222,10 @@ impl<'p> Session<'p> {
 }
 
 fn facts(records: &Records, baseline: Vec<BaselineFact>) -> Facts {
+    let triggers = records.triggers.iter().cloned();
     Facts {
         baseline,
+        triggers: triggers.map(|(table, name, fingerprint)| ((table, name), fingerprint)).collect(),
         phases: records
             .phases
             .iter()

@@ -8,7 +8,7 @@ use super::{EngineError, Event, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, failpoint};
 use crate::dialect::{Patience, Script, Statement};
-use crate::plan::{PlannedStep, StepFact, schema_steps};
+use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
 use crate::step::{Context, Phase};
 use crate::store::{self, Lease, StepStart, StoreError};
 
@@ -49,12 +49,32 @@ impl Session<'_> {
         }
     }
 
+    /// Installs again the syncs whose triggers are not what expand installed; gives what was done, in words.
+    pub(super) async fn put_syncs_back(&mut self) -> Result<Vec<String>, EngineError> {
+        // What is installed is what the file says, so the file must be the one that was applied.
+        self.refuse_drift()?;
+        let schema = self.connection.inspect().await?;
+        let dialect = self.connection.shared_dialect();
+        let mut done = Vec::new();
+        for release in &self.project.releases {
+            for step in syncs_to_put_back(release, &self.facts, dialect.as_ref(), &schema) {
+                let planned = PlannedStep { id: step.id.clone(), planned: Planned::File(step), done: false };
+                self.run_step(release, Phase::Expand, &planned).await?;
+                done.push(format!("{}/{} ({} again)", release.name, Phase::Expand, step.step.operation().summary()));
+            }
+        }
+        if !done.is_empty() {
+            self.reload().await?;
+        }
+        Ok(done)
+    }
+
     async fn run_step(&mut self, release: &Release, phase: Phase, step: &PlannedStep<'_>) -> Result<(), EngineError> {
         let dialect = self.connection.shared_dialect();
         let kind = dialect.kind();
         let summary = step.operation().summary();
         let (checksum, body) = match &step.planned {
-            crate::plan::Planned::File(step) => (step.checksum(kind), step.body(kind).to_owned()),
+            Planned::File(step) => (step.checksum(kind), step.body(kind).to_owned()),
             _ => (String::new(), String::new()),
         };
         let start = StepStart {
@@ -160,8 +180,9 @@ impl Session<'_> {
                 connection.set_patience(script.patience).await?;
                 run_statements(connection, script, None).await?;
                 connection.set_patience(Patience::Seconds).await?;
+                let seen = look(connection, script).await?;
                 failpoint::pass("step.ran");
-                finish(connection, lease, start, since).await?;
+                finish(connection, lease, start, since, &seen).await?;
                 failpoint::pass("step.finished");
                 Ok(())
             })
@@ -205,11 +226,12 @@ impl Session<'_> {
         if let Err(failure) = done {
             return Err(undo(connection, script, failure).await);
         }
+        let seen = look(connection, script).await?;
         failpoint::pass("step.ran");
         // The statements have run, so it is the record alone that is tried again.
         loop {
             let done = connection
-                .transaction(async |connection: &mut Connection| finish(connection, lease, start, since).await);
+                .transaction(async |connection: &mut Connection| finish(connection, lease, start, since, &seen).await);
             match done.await {
                 Err(Failure::Statement(error, _)) if may_try_again(&error, deadline) => pause().await,
                 Err(Failure::Statement(error, _)) => return Err(Failure::Engine(error.into())),
@@ -251,10 +273,43 @@ impl Session<'_> {
     }
 }
 
-/// Records that a step is done.
-async fn finish(connection: &mut Connection, lease: &Lease, start: &StepStart, since: Instant) -> Result<(), Failure> {
+/// A trigger as the catalog shows it: its table, its name, its fingerprint.
+type SeenTrigger = (String, String, String);
+
+/// Looks the triggers of a script up: nothing may rely on one that is not there, does not fire, or says something else.
+async fn look(connection: &mut Connection, script: &Script) -> Result<Vec<SeenTrigger>, Failure> {
+    if script.expects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let schema = connection.inspect().await?;
+    let mut seen = Vec::new();
+    for expected in &script.expects {
+        let triggers = schema.table(&expected.table).map_or(&[][..], |table| &table.triggers);
+        let what = match triggers.iter().find(|trigger| trigger.name == expected.name) {
+            None => "is not in the catalog after it was created",
+            Some(trigger) if !trigger.enabled => "is disabled after it was created",
+            Some(trigger) if !trigger.definition.contains(&expected.text) => "is not the one that was created",
+            Some(trigger) => {
+                seen.push((expected.table.clone(), expected.name.clone(), trigger.fingerprint()));
+                continue;
+            }
+        };
+        return Err(Failure::Check(format!("the trigger `{}` on `{}` {what}", expected.name, expected.table)));
+    }
+    Ok(seen)
+}
+
+/// Records that a step is done, and what its triggers look like.
+async fn finish(
+    connection: &mut Connection,
+    lease: &Lease,
+    start: &StepStart,
+    since: Instant,
+    seen: &[SeenTrigger],
+) -> Result<(), Failure> {
     lease.fence(connection).await?;
     store::finish_step(connection, &start.id).await?;
+    store::save_triggers(connection, seen).await?;
     let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
     Ok(store::append(connection, lease, &start.id, "done", None, Some(took)).await?)
 }
@@ -339,7 +394,7 @@ async fn undo(connection: &mut Connection, script: &Script, failure: Failure) ->
 
 fn place(step: &PlannedStep<'_>) -> Diagnostic {
     match &step.planned {
-        crate::plan::Planned::File(file) => file.origin.diagnostic(step.operation().summary()),
+        Planned::File(file) => file.origin.diagnostic(step.operation().summary()),
         _ => Diagnostic::of_path(&step.id, step.operation().summary()),
     }
 }

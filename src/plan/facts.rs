@@ -15,6 +15,8 @@ pub struct Facts {
     pub steps: BTreeMap<String, StepFact>,
     /// Backfills that began.
     pub backfills: BTreeMap<String, BackfillFact>,
+    /// What triggers looked like when they were installed: fingerprints, by table and name.
+    pub triggers: BTreeMap<(String, String), String>,
 }
 
 impl Facts {

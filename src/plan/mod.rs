@@ -17,4 +17,4 @@ pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
 pub use gate::{Gate, Refused, admit, baseline_gate, target};
 pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
 pub use state::{Need, ReleaseState, Standing, may_run};
-pub use verification::{Proof, installed_syncs, live_syncs, missing_triggers, proofs};
+pub use verification::{Proof, broken_triggers, installed_syncs, live_syncs, proofs, syncs_to_put_back};

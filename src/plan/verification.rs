@@ -31,20 +31,35 @@ pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
 pub fn live_syncs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<Sync> {
     let in_force = |(step, sync): (&FileStep, Sync)| {
         let removed = facts.step_finished(&removal_id(release, &sync));
-        let live = facts.step_finished(&step.id) && !removed && gone(&sync, dialect, schema).is_empty();
+        let live = facts.step_finished(&step.id) && !removed && faults(&sync, facts, dialect, schema).is_empty();
         live.then_some(sync)
     };
     release.syncs().filter_map(in_force).collect()
 }
 
-/// The triggers of a sync that are missing or disabled, with the table of each.
-fn gone(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Vec<(String, String)> {
-    let mut triggers = dialect.sync_triggers(sync);
-    triggers.retain(|(table, name)| {
-        let live = schema.table(table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == *name));
-        !live.is_some_and(|trigger| trigger.enabled)
-    });
-    triggers
+/// What is wrong with a trigger of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Missing,
+    Disabled,
+    Altered,
+}
+
+/// The triggers of a sync that are not what expand installed, with the table of each.
+fn faults(sync: &Sync, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<(String, String, Fault)> {
+    let fault = |(table, name): (String, String)| {
+        let live = schema.table(&table).and_then(|table| table.triggers.iter().find(|trigger| trigger.name == name));
+        let fault = match live {
+            None => Fault::Missing,
+            Some(trigger) if !trigger.enabled => Fault::Disabled,
+            Some(trigger) => {
+                let installed = facts.triggers.get(&(table.clone(), name.clone()))?;
+                (trigger.fingerprint() != *installed).then_some(Fault::Altered)?
+            }
+        };
+        Some((table, name, fault))
+    };
+    dialect.sync_triggers(sync).into_iter().filter_map(fault).collect()
 }
 
 /// What must be proved before contract, and again by each run of it, as far as it can still be asked.
@@ -81,11 +96,43 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
     Ok(proofs)
 }
 
-/// The triggers of installed syncs that are missing or disabled, in words.
-pub fn missing_triggers(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<String> {
+/// The triggers of installed syncs that are not what expand installed, in words.
+pub fn broken_triggers(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<String> {
     let words = |sync: &Sync| -> Vec<String> {
-        let gone = gone(sync, dialect, schema).into_iter();
-        gone.map(|(table, name)| format!("trigger {name} on {table}, of the sync {}", sync.name)).collect()
+        let faults = faults(sync, facts, dialect, schema).into_iter();
+        faults
+            .map(|(table, name, fault)| {
+                let what = match fault {
+                    Fault::Missing => "is missing",
+                    Fault::Disabled => "is disabled",
+                    Fault::Altered => "is not the one that was installed",
+                };
+                format!("trigger {name} on {table}, of the sync {}, {what}", sync.name)
+            })
+            .collect()
     };
     installed_syncs(release, facts).iter().flat_map(words).collect()
+}
+
+/// The steps whose syncs are to be installed again: a trigger is not what it was, or runs with the rights of an account that
+/// is not the one at work now.
+pub fn syncs_to_put_back<'r>(
+    release: &'r Release,
+    facts: &Facts,
+    dialect: &dyn Dialect,
+    schema: &Schema,
+) -> Vec<&'r FileStep> {
+    let installed = installed_syncs(release, facts);
+    let of_another = |sync: &Sync| {
+        dialect.sync_triggers(sync).iter().any(|(table, name)| {
+            let mut triggers = schema.table(table).into_iter().flat_map(|table| &table.triggers);
+            triggers.any(|trigger| trigger.name == *name && trigger.of_another)
+        })
+    };
+    release
+        .syncs()
+        .filter(|(_, sync)| installed.iter().any(|installed| installed.name == sync.name))
+        .filter(|(_, sync)| of_another(sync) || !faults(sync, facts, dialect, schema).is_empty())
+        .map(|(step, _)| step)
+        .collect()
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::{Context, Operation};
-use crate::dialect::{Conflict, Destination, Dialect, Refusal, Related, Schema, Script, Sql, Statement, Sync, Trigger};
+use crate::dialect::{Conflict, Destination, Dialect, Refusal, Related, Schema, Script, Sql, Sync, Trigger};
 
 /// The step, as a change file says it.
 #[derive(Debug, Clone, Deserialize)]
@@ -132,13 +132,11 @@ impl Operation for SyncStep {
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let sync = self.resolve();
         let script = dialect.install_sync(&sync, schema).unwrap_or_default();
-        for (table, name) in dialect.sync_triggers(&sync) {
-            let quoted = format!("CREATE TRIGGER {} ", dialect.quote(&name));
-            let text = script.statements.iter().map(Statement::sql).find(|sql| sql.starts_with(&quoted));
-            if let Some(live) = schema.table_mut(&table) {
-                live.triggers.push(Trigger { name, definition: String::new(), enabled: true });
+        for expected in script.expects {
+            if let Some(live) = schema.table_mut(&expected.table) {
+                live.triggers.push(Trigger { name: expected.name, enabled: true, ..Trigger::default() });
                 if live.sql.is_some() {
-                    live.dependents.extend(text.map(str::to_owned));
+                    live.dependents.push(expected.text);
                 }
             }
         }

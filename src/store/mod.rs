@@ -15,7 +15,8 @@ pub use history::{Event, append, recent};
 pub use lease::{Lease, LeaseHolder};
 pub use records::{
     BackfillRecord, PhaseRecord, RangeRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
-    finish_backfill, finish_phase, finish_step, load, save_range, start_backfill, start_phase, start_step,
+    finish_backfill, finish_phase, finish_step, load, save_range, save_triggers, start_backfill, start_phase,
+    start_step,
 };
 
 use crate::db::{Connection, DbError};
@@ -50,40 +51,40 @@ pub enum StoreError {
 }
 
 /// The newest version of our own tables.
-pub(crate) const STATE_VERSION: i64 = 1;
-const STATE_SCHEMA: &str = include_str!("schema/V1__state.sql");
+pub(crate) const STATE_VERSION: i64 = 2;
+const STATE_SCHEMA: [(&str, &str); 2] =
+    [("V1__state", include_str!("schema/V1__state.sql")), ("V2__triggers", include_str!("schema/V2__triggers.sql"))];
 const STATE_HISTORY: &str = "concertina_schema_history";
 
-/// Whether our tables are there; refuses those of a newer program.
+/// Whether our tables are there, be it in an older version; refuses those of a newer program.
 pub async fn is_installed(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(installed_version(connection).await? > 0)
+}
+
+/// The version of our tables; 0 where there are none.
+async fn installed_version(connection: &mut Connection) -> Result<i64, StoreError> {
     if !connection.has_table(STATE_HISTORY).await? {
-        return Ok(false);
+        return Ok(0);
     }
     let found = connection.integer(&format!("SELECT MAX(version) FROM {STATE_HISTORY}"), &[]).await?.unwrap_or(0);
     if found > STATE_VERSION {
         return Err(StoreError::NewerState { found, known: STATE_VERSION });
     }
-    Ok(found == STATE_VERSION)
+    Ok(found)
 }
 
 /// Makes our tables, or brings them up to date; the lease is held.
 pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), StoreError> {
-    if is_installed(connection).await? {
+    if installed_version(connection).await? == STATE_VERSION {
         return Ok(());
     }
     let dialect = connection.shared_dialect();
     for statement in dialect.support() {
         connection.run(&statement).await?;
     }
-    refinery_bridge::run(
-        connection,
-        lease.token(),
-        &[("V1__state".to_owned(), STATE_SCHEMA.to_owned())],
-        STATE_HISTORY,
-        refinery_core::Target::Latest,
-        &[],
-    )
-    .await?;
+    let files = STATE_SCHEMA.map(|(label, sql)| (label.to_owned(), sql.to_owned()));
+    let latest = refinery_core::Target::Latest;
+    refinery_bridge::run(connection, lease.token(), &files, STATE_HISTORY, latest, &[]).await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
     Ok(())
 }

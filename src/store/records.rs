@@ -14,6 +14,8 @@ pub struct Records {
     pub backfills: Vec<BackfillRecord>,
     /// Their ranges.
     pub ranges: Vec<RangeRecord>,
+    /// The triggers that were seen when they were installed, each by its table and its name, with its fingerprint.
+    pub triggers: Vec<(String, String, String)>,
     /// Who holds the runner's lease.
     pub holder: Option<LeaseHolder>,
 }
@@ -105,7 +107,14 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
          ORDER BY backfill_id, range_number",
     )
     .await?;
+    // The tables may be of a version without this one.
+    let triggers = if connection.has_table("concertina_trigger").await? {
+        all(connection, "SELECT table_name, trigger_name, fingerprint FROM concertina_trigger").await?
+    } else {
+        Vec::new()
+    };
     Ok(Records {
+        triggers: triggers.iter().map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect(),
         phases: phases
             .iter()
             .map(|row| PhaseRecord {
@@ -241,6 +250,24 @@ pub async fn finish_step(connection: &mut Connection, id: &str) -> Result<(), St
     let dialect = connection.shared_dialect();
     let sql = format!("UPDATE concertina_step SET finished_at = {}, failure = NULL WHERE step_id = ?", dialect.now());
     connection.execute(&dialect.placeholders(&sql), &[id.into()]).await?;
+    Ok(())
+}
+
+/// Records what triggers look like in the catalog, each by its table and its name, with its fingerprint.
+pub async fn save_triggers(
+    connection: &mut Connection,
+    triggers: &[(String, String, String)],
+) -> Result<(), StoreError> {
+    for (table, name, fingerprint) in triggers {
+        put(
+            connection,
+            "UPDATE concertina_trigger SET fingerprint = ?, seen_at = {now} WHERE table_name = ? AND trigger_name = ?",
+            "INSERT INTO concertina_trigger (fingerprint, seen_at, table_name, trigger_name) VALUES (?, {now}, ?, ?)",
+            &[fingerprint.clone().into()],
+            &[table.clone().into(), name.clone().into()],
+        )
+        .await?;
+    }
     Ok(())
 }
 

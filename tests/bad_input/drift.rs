@@ -169,7 +169,12 @@ on_every_database! {
         let drop = session.value(query).await.expect("a trigger");
         session.execute(&drop).await.expect("the owner may");
         refused(&db, &concertina, &["migrate"], 8).await
-            .expect_stderr("error: the database lacks what expand installed")
-            .expect_stderr("hint: writes of old and new nodes are not kept in step");
+            .expect_stderr("error: the database has not what expand installed")
+            .expect_stderr("is missing")
+            .expect_stderr("run concertina expand, which puts them back");
+        concertina.run(&["check"]).expect_code(8);
+        concertina.run(&["expand"]).expect_code(0).expect_stderr("install sync images_visibility");
+        concertina.run(&["check"]).expect_code(4);
+        concertina.run(&["expand"]).expect_code(0).expect_stdout("nothing to do");
     }
 }

@@ -102,6 +102,31 @@ impl TestDatabase {
         }
     }
 
+    /// The URL of this database for the server's administrator.
+    pub(crate) fn admin_url(&self) -> String {
+        match &self.place {
+            Place::Server { admin_url, database, .. } => url_of(admin_url, database, None),
+            Place::File { .. } => self.owner_url.clone(),
+        }
+    }
+
+    /// Drops the account that migrations run with, as an administrator does when its owner leaves (MySQL).
+    pub(crate) async fn drop_owner(&self) {
+        let Place::Server { owner, .. } = &self.place else { return };
+        for host in MYSQL_HOSTS {
+            self.admin().await.run(format!("DROP USER `{owner}`@`{host}`")).await;
+        }
+    }
+
+    /// Takes the owner's right to create triggers away (MySQL).
+    pub(crate) async fn revoke_trigger(&self) {
+        let Place::Server { owner, database, .. } = &self.place else { return };
+        for host in MYSQL_HOSTS {
+            let pattern = database.replace('_', "\\_");
+            self.admin().await.run(format!("REVOKE TRIGGER ON `{pattern}`.* FROM `{owner}`@`{host}`")).await;
+        }
+    }
+
     /// Opens a session of the server's administrator; of nobody in particular on SQLite.
     pub(crate) async fn admin(&self) -> Session {
         match &self.place {

@@ -2,10 +2,13 @@
 //!
 //! A test makes its tables with SQL of its own, expands a release with the sync, and writes as the application does.
 
+mod cascades;
 mod columns;
 mod conflicts;
+mod installed;
 mod moved;
 mod or_fail;
+mod preflight;
 mod related;
 mod sessions;
 mod unknown;
