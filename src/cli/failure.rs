@@ -202,6 +202,14 @@ fn drift_hint(drifts: &[Drift]) -> String {
 }
 
 fn database_hint(error: &DbError) -> Option<String> {
+    // MySQL's "the user specified as a definer does not exist": the application's writes fail as well.
+    if error.code() == Some("1449") {
+        return Some(
+            "the account that installed the triggers is gone, and every write of these tables fails; run concertina expand at \
+             once, by an account that stays: it takes the triggers over"
+                .to_owned(),
+        );
+    }
     match error.class() {
         Class::LockTimeout => {
             Some("somebody holds a lock on it; end that transaction, or run the same command again later".to_owned())
