@@ -3,6 +3,7 @@
 //! A test makes its tables with SQL of its own, expands a release with the sync, and writes as the application does.
 
 mod columns;
+mod concurrency;
 mod conflicts;
 mod or_fail;
 mod related;
