@@ -5,8 +5,10 @@
 mod columns;
 mod concurrency;
 mod conflicts;
+mod disjoint;
 mod or_fail;
 mod related;
+mod related_concurrency;
 mod sessions;
 mod unknown;
 mod upserts;
