@@ -6,6 +6,7 @@ mod columns;
 mod concurrency;
 mod conflicts;
 mod disjoint;
+mod mysql_traps;
 mod or_fail;
 mod related;
 mod related_concurrency;
