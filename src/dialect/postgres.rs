@@ -43,13 +43,23 @@ impl Postgres {
         format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
     }
 
-    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, body: &str) -> String {
+    /// What a trigger's function finds by its bare name: what is beside the table, and nothing of the session's.
+    fn search_path(&self, sync: &Sync, schema: &Schema) -> String {
         let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
+        format!("{}, pg_temp", self.quote(own))
+    }
+
+    fn create_function(&self, sync: &Sync, schema: &Schema, part: &str, body: &str) -> String {
+        // An expression, or a column's name, may hold any quote: this one must not be in it.
+        let mut quote = "$concertina$".to_owned();
+        while body.contains(&quote) {
+            quote.insert(quote.len() - 1, '_');
+        }
         format!(
             "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n\
-             SET search_path = {}, pg_temp AS $concertina$\nBEGIN\n{body}  RETURN NEW;\nEND\n$concertina$",
+             SET search_path = {} AS {quote}\nBEGIN\n{body}  RETURN NEW;\nEND\n{quote}",
             self.function(sync, part),
-            self.quote(own),
+            self.search_path(sync, schema),
         )
     }
 
@@ -368,7 +378,11 @@ impl Dialect for Postgres {
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let rules = Rules::new(sync, self, schema, "NEW.")?;
-        let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
+        let mut script = Script::default();
+        // The trials find what the triggers' functions will find, and not what the session finds besides.
+        script.run(format!("SET LOCAL search_path = {}", self.search_path(sync, schema)));
+        script.statements.extend(sync::trials(sync, self, schema)?);
+        script.run("SET LOCAL search_path = DEFAULT".to_owned());
         let major: u32 = self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
         // Older servers cannot replace a trigger, and have none to replace but in a repair.
         let create = if major >= 14 { "CREATE OR REPLACE TRIGGER" } else { "CREATE TRIGGER" };

@@ -147,6 +147,14 @@ impl<'a> Rules<'a> {
                         ))
                         .at(&other.name));
                     }
+                    if let Some(generated) = read.iter().find(|read| read.generated) {
+                        return Err(Refusal::new(format!(
+                            "the expression of `{name}` reads `{}`, which the server generates only after the trigger: it \
+                             would be NULL",
+                            generated.name
+                        ))
+                        .at(&generated.name));
+                    }
                     Ok((column, dialect.coerce(&expression, column)))
                 })
                 .collect()
