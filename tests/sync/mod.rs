@@ -8,9 +8,11 @@ mod conflicts;
 mod disjoint;
 mod mysql_traps;
 mod or_fail;
+mod postgres_traps;
 mod related;
 mod related_concurrency;
 mod sessions;
+mod sqlite_traps;
 mod unknown;
 mod upserts;
 
