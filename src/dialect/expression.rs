@@ -46,7 +46,11 @@ pub struct Scope<'a> {
 
 /// Checks what can be checked without a database: one expression, closed quotes and parentheses, nothing hidden.
 pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
-    let tokens = lex::tokens(text, flavor).map_err(|error| ExpressionError::new(error.to_string(), None))?;
+    // What is never closed goes on to the end; its first line is enough to find it by.
+    let tokens = lex::tokens(text, flavor).map_err(|error| {
+        let word = text.get(error.offset..).and_then(|rest| rest.lines().next());
+        ExpressionError::new(error.to_string(), word)
+    })?;
     let mut open = 0_usize;
     let mut any = false;
     for token in &tokens {
@@ -54,6 +58,13 @@ pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
             TokenKind::Comment => {
                 return Err(ExpressionError::new(
                     "a comment inside an expression could hide part of it; put it in YAML instead",
+                    Some(token.text),
+                ));
+            }
+            // An executable comment: which servers run what is in it is not for an expression to decide.
+            TokenKind::Symbol if token.text.starts_with("/*") => {
+                return Err(ExpressionError::new(
+                    "a comment that only some servers run; give the text per database instead",
                     Some(token.text),
                 ));
             }

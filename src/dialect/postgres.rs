@@ -43,9 +43,20 @@ impl Postgres {
         format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
     }
 
+    /// What a trigger's function finds by its bare name: what is beside the table, and nothing of the session's.
+    fn search_path(&self, sync: &Sync, schema: &Schema) -> String {
+        let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
+        format!("{}, pg_temp", self.quote(own))
+    }
+
     fn create_function(&self, sync: &Sync, part: &str, body: &str) -> String {
+        // An expression, or a column's name, may hold any quote: this one must not be in it.
+        let mut quote = "$concertina$".to_owned();
+        while body.contains(&quote) {
+            quote.insert(quote.len() - 1, '_');
+        }
         format!(
-            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $concertina${body}$concertina$",
+            "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS {quote}{body}{quote}",
             self.function(sync, part)
         )
     }
@@ -57,8 +68,7 @@ impl Postgres {
     /// SET clause either, which every call would pay for. So until it has set the search path itself it runs with the rights
     /// of its owner and the path of its caller: every name in there is qualified, and `record_image_ne` asks no operator.
     fn function_body(&self, sync: &Sync, schema: &Schema, trigger: &sync::Trigger) -> String {
-        let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
-        let path = self.literal(&format!("{}, pg_temp", self.quote(own)));
+        let path = self.literal(&self.search_path(sync, schema));
         let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
         let bypass = |to: &str| {
             let line = format!("      PERFORM set_config('concertina.bypass', '{to}', true);\n");
@@ -427,7 +437,11 @@ impl Dialect for Postgres {
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
-        let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
+        let mut script = Script::default();
+        // The trials find what the triggers' functions will find, and not what the session finds besides.
+        script.run(format!("SET LOCAL search_path = {}", self.search_path(sync, schema)));
+        script.statements.extend(sync::trials(sync, self, schema)?);
+        script.run("SET LOCAL search_path = DEFAULT".to_owned());
         let major: u32 = self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
         // Older servers cannot replace a trigger.
         let replaces = major >= 14;

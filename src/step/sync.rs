@@ -99,7 +99,8 @@ impl Operation for SyncStep {
         }
         for name in self.forward.keys() {
             let column = context.column(new_table, name)?;
-            if !column.nullable || column.default.is_some() {
+            // What generates a column is shown as its default; that nobody can write it is said further down.
+            if !column.generated && (!column.nullable || column.default.is_some()) {
                 return Err(Refusal::new(format!(
                     "the new column `{name}` is NOT NULL or has a default, so an old writer's row looks like a new writer's; \
                      make it nullable without a default, and tighten it in contract"

@@ -1,7 +1,7 @@
-//! Columns that do not exist: found before any step of the phase has run.
+//! Columns that do not exist, and text that is not one expression: found before any step of the phase has run.
 
 use super::refused;
-use crate::support::{Concertina, Project, TestDatabase, on_every_database};
+use crate::support::{Concertina, Kind, Project, TestDatabase, on_every_database};
 
 const EXPAND: &str = "expand/ocata/01_visibility.yaml";
 const DATA: &str = "data/ocata/01_visibility.yaml";
@@ -114,5 +114,120 @@ on_every_database! {
             .expect_stderr("`visibilty`")
             .expect_stderr("`is_pubic`")
             .expect_stderr("errors in its files");
+    }
+}
+
+/// A project whose one sync has this expression, on a database that has its table.
+fn with_expression(db: &TestDatabase, kind: Kind, expression: &str) -> (Project, Concertina) {
+    // A block keeps every character as it is; the expression starts at line 9, column 13.
+    let project = Project::new(&[
+        ("concertina.yaml", "releases: [r1]\n"),
+        (
+            "expand/r1/01_sync.yaml",
+            &format!(
+                "steps:
+  - add_column: {{ table: items, column: {{ name: n, type: string(40) }} }}
+  - sync:
+      name: items_case
+      table: items
+      forward:
+        n:
+          {kind}: |-
+            {expression}
+      backward:
+        o: lower(n)
+"
+            ),
+        ),
+    ]);
+    let concertina = Concertina::in_project(project.path()).database(db.owner_url());
+    (project, concertina)
+}
+
+/// What could end an expression before its time, or hide what stands behind it, with the line and column that are told,
+/// counted from where the expression starts, and words of the message.
+fn not_one_expression(kind: Kind) -> Vec<(&'static str, usize, &'static str)> {
+    let mut texts = vec![
+        ("upper(o); DROP TABLE items", 9, "expected one expression, found `;`"),
+        ("upper(o);", 9, "expected one expression, found `;`"),
+        (";", 1, "expected one expression, found `;`"),
+        ("upper(o) -- AND more", 10, "a comment inside an expression"),
+        ("upper(o) --", 10, "a comment inside an expression"),
+        ("upper(o) /* AND more */", 10, "a comment inside an expression"),
+        ("upper(/**/ o)", 7, "a comment inside an expression"),
+        ("upper(o) /* AND more", 10, "unterminated comment"),
+        ("upper(o) || 'x", 13, "unterminated"),
+        ("upper(o) || 'it''s", 13, "unterminated"),
+        ("(upper(o)", 1, "a `(` is never closed"),
+        // Its first `)` is shown, though the second is the one too many.
+        ("upper(o))", 8, "a `)` closes nothing"),
+        ("upper(o)) || (o", 8, "a `)` closes nothing"),
+    ];
+    texts.extend(match kind {
+        Kind::Postgres => vec![
+            ("upper(o) || $1", 13, "an expression cannot have parameters"),
+            ("upper(o) || $$x", 13, "unterminated dollar quote"),
+            ("upper(o) || $a$x$$", 13, "unterminated dollar quote"),
+            (r"upper(o) || E'it\'", 13, "unterminated"),
+            ("upper(o) || \"o", 13, "unterminated"),
+            ("upper(o) /* /* */ AND more", 10, "unterminated comment"),
+            ("upper(o) || U&'x", 13, "unterminated"),
+        ],
+        Kind::MySql => vec![
+            ("upper(o) || ?", 13, "an expression cannot have parameters"),
+            ("upper(o) /*! || 'x' */", 10, "a comment that only some servers run"),
+            ("upper(o) /*!99999 || 'x' */", 10, "a comment that only some servers run"),
+            ("upper(o) /*M! || 'x' */", 10, "a comment that only some servers run"),
+            ("upper(o) # AND more", 10, "a comment inside an expression"),
+            ("upper(o) || `o", 13, "unterminated"),
+            ("upper(o) || \"x", 13, "unterminated"),
+            (r"upper(o) || 'it\'", 13, "unterminated"),
+        ],
+        Kind::Sqlite => vec![
+            ("upper(o) || ?", 13, "an expression cannot have parameters"),
+            ("upper(o) || ?1", 13, "an expression cannot have parameters"),
+            ("upper(o) || :name", 13, "an expression cannot have parameters"),
+            ("upper(o) || @name", 13, "an expression cannot have parameters"),
+            ("upper(o) || [o", 13, "unterminated"),
+            ("upper(o) || `o", 13, "unterminated"),
+        ],
+    });
+    texts
+}
+
+on_every_database! {
+    async fn text_that_is_not_one_expression(db: TestDatabase) {
+        let kind = db.kind();
+        let mut owner = db.owner().await;
+        owner.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, o VARCHAR(40))").await;
+        for (expression, column, message) in not_one_expression(kind) {
+            let (_project, concertina) = with_expression(&db, kind, expression);
+            let output = refused(&db, &concertina, &["expand"], 1).await;
+            output.expect_stderr(message).expect_stderr(&format!("--> expand/r1/01_sync.yaml:9:{}\n", column + 12));
+        }
+    }
+
+    async fn text_that_looks_like_more_than_one_expression(db: TestDatabase) {
+        let kind = db.kind();
+        let mut owner = db.owner().await;
+        owner.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, o VARCHAR(40))").await;
+        let (expression, expected) = match kind {
+            Kind::Postgres => (
+                r"o || E'\'; -- ' || $a$ ';/* $$ ? $a$ || '$1' || (CASE WHEN o ~ '^\?$' THEN ':x' ELSE ')' END)",
+                r"o'; --  ';/* $$ ? $1)",
+            ),
+            Kind::MySql => (
+                r#"o || '\'; # ' || "/* '-- ?" || "\";" || (CASE WHEN o = '`' THEN '(' ELSE ')' END)"#,
+                r#"o'; # /* '-- ?";)"#,
+            ),
+            Kind::Sqlite => (
+                r"o || '''; -- \' || '/* ? :x @y $z' || (CASE WHEN o = '[`' THEN '(' ELSE ')' END)",
+                r"o'; -- \/* ? :x @y $z)",
+            ),
+        };
+        let (_project, concertina) = with_expression(&db, kind, expression);
+        concertina.run(&["expand"]).expect_code(0);
+        owner.run("INSERT INTO items (id, o) VALUES (1, 'o')").await;
+        assert_eq!(owner.lines("SELECT n FROM items").await, [expected]);
     }
 }

@@ -4,13 +4,19 @@
 
 mod cascades;
 mod columns;
+mod concurrency;
 mod conflicts;
+mod disjoint;
 mod installed;
 mod moved;
+mod mysql_traps;
 mod or_fail;
+mod postgres_traps;
 mod preflight;
 mod related;
+mod related_concurrency;
 mod sessions;
+mod sqlite_traps;
 mod unknown;
 mod upserts;
 

@@ -402,6 +402,14 @@ impl Place<'_> {
                     ))
                     .at(&other.name));
                 }
+                if let Some(generated) = read.iter().find(|read| read.generated) {
+                    return Err(Refusal::new(format!(
+                        "the expression of `{name}` reads `{}`, which the server generates only after the trigger: it would \
+                         be NULL",
+                        generated.name
+                    ))
+                    .at(&generated.name));
+                }
                 let expression = render(sql, self.dialect, self.reads, self.row)?;
                 Ok((column, self.dialect.coerce(&expression, column)))
             })
