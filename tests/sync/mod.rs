@@ -4,7 +4,10 @@
 
 mod columns;
 mod conflicts;
+mod expression;
+mod model;
 mod or_fail;
+mod property;
 mod related;
 mod sessions;
 mod unknown;
