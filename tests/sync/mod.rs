@@ -5,6 +5,7 @@
 mod columns;
 mod conflicts;
 mod expression;
+mod lossy;
 mod model;
 mod or_fail;
 mod property;

@@ -46,13 +46,17 @@ impl<'a> Draw<'a> {
     /// A value for a column of a type, NULL now and then.
     pub(super) fn value_or_null(&mut self, kind: Type) -> Value {
         let value = self.value(kind);
-        if self.once_in(7) { Value::Null } else { value }
+        if self.once_in(9) { Value::Null } else { value }
     }
 
     pub(super) fn value(&mut self, kind: Type) -> Value {
         match kind {
             Type::Boolean => (self.below(2) == 1).into(),
-            Type::Integer => (i64::try_from(self.below(24)).expect("small") - 3).into(),
+            // The last ones are years.
+            Type::Integer => match i64::try_from(self.below(32)).expect("small") {
+                small @ 0..24 => (small - 3).into(),
+                year => (year + 1990).into(),
+            },
             Type::Text => (*self.pick(&TEXTS)).into(),
             Type::Word => (*self.pick(&WORDS)).into(),
             Type::Timestamp => Value::Timestamp((*self.pick(&TIMESTAMPS)).to_owned()),
@@ -62,7 +66,7 @@ impl<'a> Draw<'a> {
     /// A value for a column of a key.
     pub(super) fn key(&mut self, kind: Type) -> Value {
         match kind {
-            Type::Integer => i64::try_from(self.below(24)).expect("small").into(),
+            Type::Integer => i64::try_from(self.below(50)).expect("small").into(),
             _ => (*self.pick(&KEYS)).into(),
         }
     }

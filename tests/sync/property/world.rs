@@ -143,7 +143,15 @@ impl TableSeed {
             if draw.once_in(4) {
                 from.extend_from_slice(key);
             }
-            let shape = |(name, kind): &(String, Type)| mapped(name, *kind, draw.expression(*kind, &from, 3));
+            let shape = |(name, kind): &(String, Type)| {
+                let mut expression = draw.expression(*kind, &from, 3);
+                // Often never NULL: a required column that its new writers cannot fill in is no use to anybody.
+                if draw.once_in(2) {
+                    let value = Expression::Literal(draw.value(*kind));
+                    expression = Expression::Coalesce(boxed(expression), boxed(value));
+                }
+                mapped(name, *kind, expression)
+            };
             columns.iter().map(shape).collect()
         };
         (grow(&old, &new, &self.backward), grow(&new, &old, &self.forward))
