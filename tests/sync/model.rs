@@ -205,6 +205,7 @@ mod tests {
         Row::from([("o".to_owned(), value(o)), ("n".to_owned(), value(n))])
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside what fails")]
     fn written(o: &str, n: &str, side: impl Into<Option<Side>>) -> Result<Written, Refused> {
         Ok(Written { row: row(o, n), side: side.into() })
     }

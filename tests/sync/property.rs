@@ -31,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 type Tree<T> = Box<dyn ValueTree<Value = T>>;
 
+fn tree<T: std::fmt::Debug + 'static>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> Tree<T> {
+    strategy.new_tree(runner).expect("the strategies refuse nothing")
+}
+
 /// A case that can be made smaller: each table and each operation is a tree of its own, and may be left out.
 struct Case {
     recursive_triggers: bool,
@@ -44,9 +48,6 @@ impl Case {
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-        fn tree<T: std::fmt::Debug + 'static>(strategy: &BoxedStrategy<T>, runner: &mut TestRunner) -> Tree<T> {
-            strategy.new_tree(runner).expect("the strategies refuse nothing")
-        }
         let (tables, operations) = (world::table_seed().boxed(), operation::operation());
         let count = 2 + usize::try_from(seed % 3).expect("below 3");
         Self {
@@ -57,11 +58,11 @@ impl Case {
     }
 
     fn tables(&self) -> Vec<Option<TableSeed>> {
-        self.tables.iter().map(|tree| tree.as_ref().map(|tree| tree.current())).collect()
+        self.tables.iter().map(|tree| tree.as_ref().map(ValueTree::current)).collect()
     }
 
     fn operations(&self) -> Vec<Operation> {
-        self.operations.iter().map(|tree| tree.current()).collect()
+        self.operations.iter().map(ValueTree::current).collect()
     }
 
     async fn install(&self, kind: Kind) -> Result<Running, Failure> {
@@ -173,9 +174,9 @@ impl Shrinking {
 
     async fn simpler_tables(&mut self) {
         for at in 0..self.case.tables.len() {
-            while !self.is_over() && self.case.tables[at].as_mut().is_some_and(|tree| tree.simplify()) {
+            while !self.is_over() && self.case.tables[at].as_mut().is_some_and(ValueTree::simplify) {
                 while !self.fails().await {
-                    if !self.case.tables[at].as_mut().is_some_and(|tree| tree.complicate()) {
+                    if !self.case.tables[at].as_mut().is_some_and(ValueTree::complicate) {
                         break;
                     }
                 }
@@ -184,6 +185,7 @@ impl Shrinking {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "how fast it is should be seen, where somebody asks for a test's output")]
 async fn check(kind: Kind) {
     let chosen: Option<u64> =
         std::env::var("CONCERTINA_SEED").ok().map(|seed| seed.parse().expect("CONCERTINA_SEED is a number"));

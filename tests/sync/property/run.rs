@@ -71,7 +71,7 @@ impl Running {
         let backfills: Vec<(String, String)> = model
             .tables
             .iter()
-            .filter_map(|table| Some((format!("data/01_{}.yaml", table.name), world.backfill(table)?)))
+            .filter_map(|table| Some((format!("data/01_{}.yaml", table.name), World::backfill(table)?)))
             .enumerate()
             .map(|(at, (path, text))| (path.replace("01", &format!("{:02}", at + 1)), text))
             .collect();

@@ -370,7 +370,7 @@ impl World {
         let mut text = "steps:\n".to_owned();
         for table in &self.tables.tables {
             let (Some(sync), name) = (table.sync(), &table.name) else { continue };
-            let says = |expression: &Expression| self.texts(table, expression);
+            let says = |expression: &Expression| texts(table, expression);
             for new in &sync.new {
                 let new = &new.name;
                 let type_name = match table.column(new).kind {
@@ -418,7 +418,7 @@ impl World {
     }
 
     /// The backfill of a table: f for each row whose new side is not set, and will be.
-    pub(super) fn backfill(&self, table: &Table) -> Option<String> {
+    pub(super) fn backfill(table: &Table) -> Option<String> {
         let sync = table.sync()?;
         let is_null = |of: &Expression| Expression::IsNull(boxed(of.clone()));
         let all = |tests: Vec<Expression>| {
@@ -429,21 +429,21 @@ impl World {
         let pending = Expression::And(boxed(unset), boxed(Expression::Not(boxed(stays))));
         let mut text = format!("backfill:\n  table: {}\n  set:\n", table.name);
         for new in &sync.new {
-            text.push_str(&format!("    {}: {}\n", new.name, self.texts(table, &new.forward)));
+            text.push_str(&format!("    {}: {}\n", new.name, texts(table, &new.forward)));
         }
-        text.push_str(&format!("  where: {}\n", self.texts(table, &pending)));
+        text.push_str(&format!("  where: {}\n", texts(table, &pending)));
         Some(text)
     }
+}
 
-    /// An expression for all three databases.
-    fn texts(&self, table: &Table, expression: &Expression) -> String {
-        let nothing = Names { table: table.name.clone(), related: String::new(), key: Vec::new() };
-        let names = table.related.as_ref().map_or(&nothing, |(_, names)| names);
-        let quoted = |kind| serde_json::to_string(&expression.sql(kind, names)).expect("a text");
-        let [postgres, mysql, sqlite] = [Kind::Postgres, Kind::MySql, Kind::Sqlite].map(quoted);
-        if postgres == mysql && mysql == sqlite {
-            return postgres;
-        }
-        format!("{{ postgres: {postgres}, mysql: {mysql}, sqlite: {sqlite} }}")
+/// An expression for all three databases.
+fn texts(table: &Table, expression: &Expression) -> String {
+    let nothing = Names { table: table.name.clone(), related: String::new(), key: Vec::new() };
+    let names = table.related.as_ref().map_or(&nothing, |(_, names)| names);
+    let quoted = |kind| serde_json::to_string(&expression.sql(kind, names)).expect("a text");
+    let [postgres, mysql, sqlite] = [Kind::Postgres, Kind::MySql, Kind::Sqlite].map(quoted);
+    if postgres == mysql && mysql == sqlite {
+        return postgres;
     }
+    format!("{{ postgres: {postgres}, mysql: {mysql}, sqlite: {sqlite} }}")
 }
