@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::expression::{self, Scope};
 use super::schema::{Column, Schema, Table};
 use super::statement::{Refusal, Statement};
-use super::{Dialect, Sql};
+use super::{Assignment, Dialect, Sql};
 
 /// The events of a related table that can change what the new columns must be.
 pub const RELATED_EVENTS: [&str; 3] = ["INSERT", "UPDATE", "DELETE"];
@@ -366,16 +366,19 @@ pub fn related_writes(
         _ => points_here(row),
     };
     let when = when(sync, related, dialect, target, row, other)?;
-    let mut writes = Vec::new();
+    let mut assignments = Vec::new();
     let mut noop = Vec::new();
     for (name, sql) in &sync.forward {
         let column = target
             .column(name)
             .ok_or_else(|| Refusal::new(format!("there is no column `{name}` in table `{}`", sync.table)))?;
         let value = row_expression(sql, dialect, target, &target_row)?;
-        writes.push(format!("{} = {}", dialect.quote(name), dialect.coerce(&value, column)));
+        let reads = columns_read(sql, dialect, target).into_iter().map(|read| read.name.clone()).collect();
+        assignments.push(Assignment { column: name.clone(), value: dialect.coerce(&value, column), reads });
         noop.push(format!("{0} = {target_row}{0}", dialect.quote(name)));
     }
+    let assignments = dialect.in_order(assignments)?;
+    let writes: Vec<_> = assignments.iter().map(|of| format!("{} = {}", dialect.quote(&of.column), of.value)).collect();
     Ok([
         format!("UPDATE {target_name} SET {} WHERE {rows}", noop.join(", ")),
         format!("UPDATE {target_name} SET {} WHERE {rows} AND ({when})", writes.join(", ")),
