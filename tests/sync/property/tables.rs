@@ -186,6 +186,14 @@ impl Tables {
         let table = statement.table();
         match statement {
             Statement::Insert { columns, rows, how, .. } => {
+                if *how == How::Copy && self.tables[table].sync().is_none() {
+                    // Without a trigger before each row, COPY gathers rows and writes them together: what is wrong with one by
+                    // itself comes before a key that is there already.
+                    for values in rows {
+                        let row = self.row(table, columns.iter().cloned().zip(values.iter().cloned()));
+                        self.check_not_null(table, &row).map_err(|refused| Refusals::from([refused]))?;
+                    }
+                }
                 for values in rows {
                     let row = self.row(table, columns.iter().cloned().zip(values.iter().cloned()));
                     let inserted = match how {
