@@ -128,6 +128,17 @@ pub fn of(kind: Kind, server: Server) -> Arc<dyn Dialect> {
     }
 }
 
+/// One column of an UPDATE's SET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The column's name, unquoted.
+    pub column: String,
+    /// Its new value, as SQL.
+    pub value: String,
+    /// The columns of the row that the value reads.
+    pub reads: Vec<String>,
+}
+
 /// One database's SQL.
 ///
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
@@ -434,6 +445,11 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     fn coerce(&self, expression: &str, column: &Column) -> String {
         let _ = column;
         format!("({expression})")
+    }
+
+    /// Orders the assignments of one UPDATE, so that each reads the row as it was before all of them; or says why that cannot be.
+    fn in_order(&self, assignments: Vec<Assignment>) -> Result<Vec<Assignment>, Refusal> {
+        Ok(assignments)
     }
 
     /// An expression's value as the column will keep it, rounded to its scale; for comparing, not for writing.

@@ -5,7 +5,7 @@ use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 use super::sync::{self, Procedural, Side, Sync, Timing, Upsert};
-use super::{Dialect, Kind, PREFIX, Patience, Server, object_name};
+use super::{Assignment, Dialect, Kind, PREFIX, Patience, Server, object_name};
 
 /// MySQL's and MariaDB's SQL.
 #[derive(Debug)]
@@ -489,6 +489,28 @@ impl Dialect for MySql {
             Comparison::Bytes => format!("({old} <=> CAST({new} AS BINARY))"),
             Comparison::Native | Comparison::Text => self.same(old, new, column),
         }
+    }
+
+    fn in_order(&self, mut assignments: Vec<Assignment>) -> Result<Vec<Assignment>, Refusal> {
+        // An UPDATE assigns from left to right, and a value sees the columns to its left as they are by then
+        // (<https://dev.mysql.com/doc/refman/8.4/en/update.html>): whatever is read by others comes after them.
+        let mut ordered = Vec::new();
+        while !assignments.is_empty() {
+            let read_by_others = |at: usize| {
+                let name = &assignments[at].column;
+                assignments.iter().enumerate().any(|(other, of)| other != at && of.reads.contains(name))
+            };
+            let Some(at) = (0..assignments.len()).find(|at| !read_by_others(*at)) else {
+                let names: Vec<_> = assignments.iter().map(|of| format!("`{}`", of.column)).collect();
+                return Err(Refusal::new(format!(
+                    "the values of {} read one another, and this database assigns one column after the other",
+                    names.join(", ")
+                ))
+                .at(&assignments[0].column));
+            };
+            ordered.push(assignments.remove(at));
+        }
+        Ok(ordered)
     }
 
     fn rounded(&self, value: &str, column: &Column) -> String {

@@ -2,7 +2,7 @@
 
 use crate::catalog::Backfill;
 use crate::dialect::expression::{self, Scope};
-use crate::dialect::{Column, Dialect, Refusal, Schema, Table};
+use crate::dialect::{Assignment, Column, Dialect, Refusal, Schema, Table};
 
 /// A backfill, rendered for a live table.
 #[derive(Debug, Clone)]
@@ -54,8 +54,16 @@ impl BackfillPlan {
         let mut set = Vec::new();
         for (name, sql) in &backfill.set {
             let column = writable(live, name, &key)?;
-            set.push(format!("{} = {}", dialect.quote(name), dialect.coerce(&render(sql)?, column)));
+            let text = sql.on(dialect.kind()).unwrap_or_default();
+            let reads = expression::columns_read(text, dialect.kind().flavor(), live);
+            set.push(Assignment {
+                column: name.clone(),
+                value: dialect.coerce(&render(sql)?, column),
+                reads: reads.into_iter().map(|read| read.name.clone()).collect(),
+            });
         }
+        let set = dialect.in_order(set)?;
+        let set: Vec<_> = set.iter().map(|of| format!("{} = {}", dialect.quote(&of.column), of.value)).collect();
         let condition = format!("({})", render(&backfill.pending)?);
         let list: Vec<_> = key
             .iter()

@@ -89,6 +89,14 @@ impl Session {
         Ok(with_connection!(self, connection => statement.execute(connection).await?.rows_affected()))
     }
 
+    /// Runs PostgreSQL's COPY … FROM STDIN with these rows.
+    pub(crate) async fn copy_in(&mut self, sql: &str, rows: &str) -> Result<u64, DbFailure> {
+        let Self::Postgres(connection) = self else { panic!("only PostgreSQL has COPY") };
+        let mut copy = connection.copy_in_raw(sql).await?;
+        copy.send(rows.as_bytes()).await?;
+        Ok(copy.finish().await?)
+    }
+
     /// Runs statements that must succeed.
     pub(crate) async fn run(&mut self, sql: impl Into<String>) {
         let sql = sql.into();

@@ -1,7 +1,7 @@
 //! Several columns a side: text that differs in case or trailing spaces alone, and names that SQL has a use for.
 
 use super::{expand, expect_refused, on, options};
-use crate::support::{Session, TestDatabase, on_every_database};
+use crate::support::{Session, TestDatabase, Train, on_every_database};
 
 /// A full name, and the two names that replace it; a difference that the collation does not see is a change.
 async fn people(db: &TestDatabase) -> Session {
@@ -122,5 +122,35 @@ on_every_database! {
         // An old column that was nullable may be NULL.
         session.run(quoted(&db, r#"UPDATE "order" SET "to" = NULL WHERE id = 1"#)).await;
         assert_eq!(session.lines(&all).await[0], "1|1|-|10|-");
+    }
+
+    async fn each_value_reads_the_row_as_it_was(db: TestDatabase) {
+        let mut owner = db.owner().await;
+        let end = options(db.kind());
+        owner.run(format!("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, o INTEGER) {end}")).await;
+        owner.run(format!("CREATE TABLE parts (id INTEGER NOT NULL PRIMARY KEY, item INTEGER) {end}")).await;
+        owner.run("INSERT INTO items (id, o) VALUES (1, 7), (2, 7)").await;
+        let mut train = Train::new(&db);
+        // The second value reads the first column: MySQL assigns one after the other.
+        let values = "{ n1: o, n2: 'coalesce(n2, coalesce(n1, 0) + 1)' }";
+        train.add(&[
+            ("expand/01_items.yaml", &format!("steps:
+  - add_column: {{ table: items, column: {{ name: n1, type: integer }} }}
+  - add_column: {{ table: items, column: {{ name: n2, type: integer }} }}
+  - sync:
+      name: items_numbers
+      table: items
+      forward: {values}
+      backward: {{ o: n1 }}
+      related: [{{ table: parts, key: {{ item: id }}, when: id = 2 }}]
+")),
+            ("data/01_items.yaml", &format!("backfill: {{ table: items, set: {values}, where: n1 IS NULL }}\n")),
+        ]);
+        train.concertina().run(&["expand"]).expect_code(0);
+        owner.run("INSERT INTO parts (id, item) VALUES (1, 2)").await;
+        owner.run("INSERT INTO items (id, o) VALUES (3, 7)").await;
+        train.concertina().run(&["migrate"]).expect_code(0);
+        let found = owner.lines("SELECT id, o, n1, n2 FROM items ORDER BY id").await;
+        assert_eq!(found, ["1|7|7|1", "2|7|7|1", "3|7|7|1"]);
     }
 }

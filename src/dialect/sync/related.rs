@@ -1,10 +1,10 @@
 //! Rows of another table that change what the new columns of a row must be.
 
-use super::{Columns, Event, Place, Related, Rule, Sync, Timing, Trigger, Write, live_column, live_table};
-use crate::dialect::Dialect;
+use super::{Event, Place, Related, Rule, Sync, Timing, Trigger, Write, columns_read, live_column, live_table};
 use crate::dialect::expression::{self, Scope};
 use crate::dialect::schema::{Schema, Table};
 use crate::dialect::statement::Refusal;
+use crate::dialect::{Assignment, Dialect};
 
 /// A trigger's part of its name.
 pub(super) fn part(position: usize, event: Event) -> String {
@@ -72,7 +72,18 @@ pub(super) fn trigger(
     let mapping = Place { dialect, reads: target, row: &target_row, known: &known }.render(&sync.forward, target)?;
     let as_it_is: Vec<_> =
         sync.forward.iter().map(|(name, _)| format!("{0} = {target_row}{0}", dialect.quote(name))).collect();
-    let follow = Columns { dialect, mapping: &mapping }.assignments();
+    // It reads the row that it writes.
+    let assignments = mapping.iter().zip(&sync.forward).map(|((column, value), (_, sql))| Assignment {
+        column: column.name.clone(),
+        value: value.clone(),
+        reads: columns_read(sql, dialect, target).into_iter().map(|read| read.name.clone()).collect(),
+    });
+    let follow: Vec<_> = dialect
+        .in_order(assignments.collect())?
+        .iter()
+        .map(|of| format!("{} = {}", dialect.quote(&of.column), of.value))
+        .collect();
+    let follow = follow.join(", ");
     Ok(Trigger {
         part: part(position, event),
         table: related.table.clone(),
