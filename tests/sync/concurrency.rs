@@ -13,13 +13,13 @@ use super::options;
 use crate::support::{DbFailure, Kind, Session, TestDatabase, Train, run};
 
 /// How many rows there are before the writers come; each batch of the backfill takes a few.
-const ROWS: u32 = 60;
+const ROWS: u32 = 40;
 /// The writers' rows are few and spread over the whole table, so that they meet each other and the backfill.
-const HOT: u32 = 12;
+const HOT: u32 = 10;
 /// Even ones are old nodes, odd ones new.
 const WRITERS: u32 = 6;
 /// What a writer commits at least; it goes on until the backfill is through.
-const WRITES: u32 = 40;
+const WRITES: u32 = 24;
 
 /// What a committed write left in its row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ async fn write(kind: Kind, mut session: Session, writer: u32, migrated: Arc<Atom
     while number < WRITES || !migrated.load(Ordering::Relaxed) {
         number += 1;
         let value = format!("Writer{writer}-{number}");
-        let wrote = if writer % 2 == 0 { Wrote::Old(value) } else { Wrote::New(value) };
+        let wrote = if writer.is_multiple_of(2) { Wrote::Old(value) } else { Wrote::New(value) };
         let mut hot = || ROWS / HOT * (numbers.below(HOT) + 1);
         let writes = match number % 8 {
             1 => vec![(10_000 * (writer + 1) + number, wrote)],

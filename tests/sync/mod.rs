@@ -14,6 +14,7 @@ mod model;
 mod moved;
 mod mysql_traps;
 mod or_fail;
+mod postgres_names;
 mod postgres_traps;
 mod preflight;
 mod property;
@@ -25,6 +26,17 @@ mod unknown;
 mod upserts;
 
 use crate::support::{DbFailure, Kind, Session, TestDatabase, Train};
+
+/// Makes a test of each function, on one database.
+macro_rules! on_one_database {
+    ($kind:ident: $($name:ident: $body:ident;)+) => {$(
+        #[test]
+        fn $name() {
+            $crate::support::run($crate::support::Kind::$kind, stringify!($body), $body);
+        }
+    )+};
+}
+use on_one_database;
 
 /// Picks the text of one database.
 fn on<'t>(kind: Kind, postgres: &'t str, mysql: &'t str, sqlite: &'t str) -> &'t str {

@@ -1,8 +1,8 @@
 //! What SQLite alone has: triggers that fire after the row is written, in no promised order, tables without a rowid,
 //! REPLACE that deletes without a word, and a connection's own settings.
 
-use super::{expand, expect_refused};
-use crate::support::{Kind, Session, TestDatabase, run};
+use super::{expand, expect_refused, on_one_database};
+use crate::support::{Kind, Session, TestDatabase};
 
 const CASE: &str = "
   - add_column: { table: items, column: { name: n, type: string(40) } }
@@ -252,17 +252,8 @@ async fn writing_triggers(db: TestDatabase) {
     }
 }
 
-/// One test for each function.
-macro_rules! on_sqlite {
-    ($($name:ident: $body:ident;)+) => {$(
-        #[test]
-        fn $name() {
-            run(Kind::Sqlite, stringify!($body), $body);
-        }
-    )+};
-}
-
-on_sqlite! {
+on_one_database! {
+    Sqlite:
     every_kind_of_table_is_synced_with_recursive_triggers_and_without: tables;
     strict_tables_are_synced: strict;
     replace_takes_rows_away_and_the_new_one_is_in_step: replace;
