@@ -42,6 +42,8 @@ pub struct Scope<'a> {
     pub related: Option<(&'a str, &'a Table)>,
     /// Quotes an identifier.
     pub quote: &'a dyn Fn(&str) -> String,
+    /// What stands at the end of each subquery; empty, or a locking clause.
+    pub subquery_end: &'a str,
 }
 
 /// Checks what can be checked without a database: one expression, closed quotes and parentheses, nothing hidden.
@@ -104,7 +106,7 @@ pub fn columns_read<'t>(text: &str, flavor: Flavor, table: &'t Table) -> Vec<&'t
     // A piece that is a column of the row is the only one that starts with this.
     const MARK: char = '\u{1}';
     let quote = |name: &str| name.to_owned();
-    let scope = Scope { table, row: "\u{1}", related: None, quote: &quote };
+    let scope = Scope { table, row: "\u{1}", related: None, quote: &quote, subquery_end: "" };
     let mut columns = Vec::new();
     let visited = visit(text, flavor, &scope, |piece| {
         columns.extend(piece.strip_prefix(MARK).and_then(|name| table.column(name)));
@@ -184,7 +186,9 @@ fn visit(text: &str, flavor: Flavor, scope: &Scope<'_>, mut emit: impl FnMut(&st
                 next.is_some_and(|next| next.is_word("select") || next.is_word("with") || next.is_word("values")),
             );
         } else if token.is_symbol(")") {
-            parentheses.pop();
+            if parentheses.pop() == Some(true) {
+                emit(scope.subquery_end);
+            }
             if type_name_depth.is_some_and(|depth| parentheses.len() < depth) {
                 type_name_depth = None;
             }
@@ -527,7 +531,8 @@ mod tests {
         let images = table("images", &["id", "is_public", "visibility", "deleted"]);
         let members = table("image_members", &["image_id", "deleted"]);
         let quote = |name: &str| format!("\"{name}\"");
-        let scope = Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote };
+        let scope =
+            Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote, subquery_end: "" };
         render(text, Flavor::Postgres, &scope)
     }
 
@@ -542,7 +547,7 @@ mod tests {
     fn a_word_of_sql_that_a_column_bears_is_the_column_where_a_value_is_expected() {
         let days = table("days", &["first", "day", "time", "at_zone"]);
         let quote = |name: &str| format!("\"{name}\"");
-        let scope = Scope { table: &days, row: "NEW.", related: None, quote: &quote };
+        let scope = Scope { table: &days, row: "NEW.", related: None, quote: &quote, subquery_end: "" };
         for (text, expected) in [
             ("first || ' ' || day", "NEW.\"first\" || ' ' || NEW.\"day\""),
             ("CASE WHEN first IS NULL THEN day END", "CASE WHEN NEW.\"first\" IS NULL THEN NEW.\"day\" END"),

@@ -402,8 +402,9 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
         };
         format!("SELECT {} AS last_old, {} AS last_new", side("old"), side("new"))
     }
-    /// Statements around a backfill's own write, inside its transaction, so that it fires no sync.
-    fn bypass(&self) -> (&'static str, &'static str);
+    /// Statements around a backfill's own write, inside its transaction, so that it fires none of these syncs. Others fire: what
+    /// a trigger of the user's writes elsewhere is not the backfill's write.
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2];
 
     /// Whether a sync's trigger can fill a column in before its NOT NULL is checked.
     fn fills_in_before_not_null(&self) -> bool {
@@ -416,6 +417,11 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     /// Whether what a foreign key does to rows fires their triggers.
     fn foreign_keys_fire_triggers(&self) -> bool {
         true
+    }
+    /// Whether the catalog's word for a column's default may not be what it is.
+    fn doubtful_default(&self, column: &Column) -> bool {
+        let _ = column;
+        false
     }
     /// Whether the server gives a column a number of its own when an INSERT leaves it out.
     fn numbers_itself(&self, column: &Column) -> bool {
@@ -433,6 +439,10 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     }
     /// What stands behind a query in a trigger, so that it reads what is committed and not what the transaction saw first.
     fn locked_read(&self) -> &'static str {
+        ""
+    }
+    /// The same for a subquery of an expression.
+    fn subquery_lock(&self) -> &'static str {
         ""
     }
     /// NULL-safe equality of two values of a column's type: text by its bytes, json by its text.

@@ -1,5 +1,7 @@
 //! MySQL 8 and later, and MariaDB 10.5 and later: one dialect, told apart where they differ.
 
+use sha2::{Digest, Sha256};
+
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
@@ -13,14 +15,24 @@ pub(super) struct MySql {
     pub(super) server: Server,
 }
 
-/// Holds while a backfill writes (-1), or a sync of ours does. The second ends with its statement: `@@timestamp` is the time
-/// at which the statement began, throughout its triggers, and no handler runs for a deadlock or a KILL. (A session that stops
-/// its clock by `SET timestamp` and meets a deadlock in a related trigger keeps it until it ends.)
-const BYPASSED: &str = "COALESCE(@concertina_bypass, 0) IN (-1, @@timestamp)";
-/// Enough for an INSERT, since no sync of ours inserts.
-const BACKFILL: &str = "COALESCE(@concertina_bypass, 0) = -1";
-
 impl MySql {
+    /// The session's variable that switches a sync off.
+    fn bypass_variable(&self, sync: &str) -> String {
+        format!("@{}", self.quote(&object_name(&format!("{PREFIX}bypass_{sync}"))))
+    }
+
+    /// Holds while a backfill writes (-1), or the sync itself does. The second ends with its statement: `@@timestamp` is the
+    /// time at which the statement began, throughout its triggers, and no handler runs for a deadlock or a KILL. (A session
+    /// that stops its clock by `SET timestamp` and meets a deadlock in a related trigger keeps it until it ends.)
+    fn bypassed(&self, sync: &str, met_by_syncs: bool) -> String {
+        let variable = self.bypass_variable(sync);
+        if met_by_syncs {
+            format!("COALESCE({variable}, 0) IN (-1, @@timestamp)")
+        } else {
+            format!("COALESCE({variable}, 0) = -1")
+        }
+    }
+
     /// ALTER TABLE by the cheapest way the server accepts; none of them copies the table or stops writers.
     fn cheapest(&self, table: &str, change: &str) -> Statement {
         Statement::FirstAccepted(self.ways(table, change))
@@ -36,7 +48,15 @@ impl MySql {
     }
 
     /// Repeats a live column's definition with one thing changed.
-    fn redefine(&self, table: &Table, column: &Column, nullable: bool) -> Statement {
+    fn redefine(&self, table: &Table, column: &Column, nullable: bool) -> Result<Statement, Refusal> {
+        if self.doubtful_default(column) {
+            return Err(Refusal::new(format!(
+                "MariaDB shows the default of `{}` as {}, where `?` may stand for a character that it cannot show: set it again,                  to a text without `?`, or change the column by a step with SQL of your own",
+                column.name,
+                column.default.as_deref().unwrap_or_default()
+            ))
+            .at(&column.name));
+        }
         let checks: Vec<_> =
             table.checks.iter().filter(|check| check.of_column.as_ref() == Some(&column.name)).collect();
         let definition = |type_name: &str, collation: Option<&String>, json: bool| {
@@ -62,7 +82,7 @@ impl MySql {
             ways.extend(self.ways(&table.name, &definition("json", None, true)));
         }
         ways.extend(self.ways(&table.name, &definition(&column.type_name, column.collation.as_ref(), false)));
-        Statement::FirstAccepted(ways)
+        Ok(Statement::FirstAccepted(ways))
     }
 
     fn trigger(&self, name: &str, head: &str, body: &str) -> Vec<Statement> {
@@ -146,6 +166,10 @@ impl Procedural for Language<'_> {
 /// Whether a check is the one that MariaDB's JSON type consists of.
 fn is_json(check: &str) -> bool {
     check.starts_with("json_valid(")
+}
+
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `MESSAGE_TEXT` holds 128 characters; a longer one is an error of its own.
@@ -334,11 +358,11 @@ impl Dialect for MySql {
             }
             Change::SetNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.redefine(table, live(name)?, false)
+                self.redefine(table, live(name)?, false)?
             }
             Change::DropNotNull(name) => {
                 script.patience = Patience::Seconds;
-                self.redefine(table, live(name)?, true)
+                self.redefine(table, live(name)?, true)?
             }
             Change::SetDefault(name, value) => {
                 self.cheapest(&table.name, &format!("ALTER COLUMN {} SET DEFAULT {value}", self.quote(name)))
@@ -390,10 +414,11 @@ impl Dialect for MySql {
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         for trigger in triggers {
             let timing = if trigger.timing == Timing::Before { "BEFORE" } else { "AFTER" };
-            let bypassed = if trigger.met_by_syncs { BYPASSED } else { BACKFILL };
+            let bypassed = self.bypassed(&sync.name, trigger.met_by_syncs);
             let rules = sync::procedure(&Language { dialect: self, sync }, &trigger.rules, 1);
             let body = if trigger.writes_elsewhere() {
-                format!("  SET @concertina_bypass = @@timestamp;\n{rules}  SET @concertina_bypass = NULL;\n")
+                let variable = self.bypass_variable(&sync.name);
+                format!("  SET {variable} = @@timestamp;\n{rules}  SET {variable} = NULL;\n")
             } else {
                 rules
             };
@@ -404,8 +429,10 @@ impl Dialect for MySql {
                 Some(touched) => format!("IF {} THEN IF NOT {bypassed} THEN\n{body}END IF; END IF", touched.condition),
                 None => format!("IF NOT {bypassed} THEN\n{body}END IF"),
             };
-            script.statements.extend(self.trigger(&name, &head, &text));
-            script.expects.push(ExpectedTrigger { table: trigger.table, name, text });
+            // The catalog shows string literals without their escapes, so it is a mark that tells our text.
+            let mark = format!("/* concertina:{} */", &digest(&text)[..16]);
+            script.statements.extend(self.trigger(&name, &head, &format!("BEGIN\n{mark}\n{text};\nEND")));
+            script.expects.push(ExpectedTrigger { table: trigger.table, name, text: mark });
         }
         Ok(script)
     }
@@ -419,8 +446,10 @@ impl Dialect for MySql {
         script
     }
 
-    fn bypass(&self) -> (&'static str, &'static str) {
-        ("SET @concertina_bypass = -1", "SET @concertina_bypass = NULL")
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+        let set =
+            |value: &str| syncs.iter().map(|sync| format!("SET {} = {value}", self.bypass_variable(sync))).collect();
+        [set("-1"), set("NULL")]
     }
 
     fn sync_preflight(&self) -> Vec<Preflight> {
@@ -462,6 +491,10 @@ impl Dialect for MySql {
     fn foreign_keys_fire_triggers(&self) -> bool {
         false
     }
+    fn doubtful_default(&self, column: &Column) -> bool {
+        // MariaDB's catalog shows a character that takes four bytes as `?`, in a column's default.
+        self.server.is_mariadb() && column.default.as_ref().is_some_and(|default| default.contains('?'))
+    }
     fn numbers_itself(&self, column: &Column) -> bool {
         column.extra.contains("auto_increment")
     }
@@ -473,6 +506,10 @@ impl Dialect for MySql {
     }
     fn locked_read(&self) -> &'static str {
         " FOR UPDATE"
+    }
+    fn subquery_lock(&self) -> &'static str {
+        // A trigger of an UPDATE reads by the snapshot of its statement, also after it has waited for a row.
+        " LOCK IN SHARE MODE"
     }
     fn same(&self, left: &str, right: &str, column: &Column) -> String {
         match column.comparison {

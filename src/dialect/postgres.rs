@@ -14,6 +14,8 @@ pub(super) struct Postgres {
 
 /// A table's name as our schema map has it: qualified outside the session's own schema.
 const NAME: &str = "CASE WHEN n.nspname = current_schema() THEN c.relname::text ELSE n.nspname || '.' || c.relname END";
+/// What our triggers' names start with.
+const OUR_TRIGGERS: &str = "~concertina_";
 const TABLES: &str = "pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND c.relkind IN ('r', 'p') \
     AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'";
 
@@ -70,8 +72,9 @@ impl Postgres {
     fn function_body(&self, sync: &Sync, schema: &Schema, trigger: &sync::Trigger) -> String {
         let path = self.literal(&self.search_path(sync, schema));
         let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
+        let own_name = self.literal(&bypass_word(&sync.name));
         let bypass = |to: &str| {
-            let line = format!("      PERFORM set_config('concertina.bypass', '{to}', true);\n");
+            let line = format!("      concertina_set := pg_catalog.set_config('concertina.bypass', {to}, true);\n");
             if trigger.writes_elsewhere() { line } else { String::new() }
         };
         let language = Language { dialect: self, sync };
@@ -90,13 +93,15 @@ impl Postgres {
             }
         };
         format!(
-            "\nDECLARE\n  concertina_path text;\n  concertina_set text;\nBEGIN\n  IF {gate} THEN\n    IF {NOT_BYPASSED} THEN\n      \
+            "\nDECLARE\n  concertina_path text;\n  concertina_bypass text;\n  concertina_set text;\nBEGIN\n  IF {gate} THEN\n    \
+             concertina_bypass := COALESCE(pg_catalog.current_setting('concertina.bypass', true), '');\n    \
+             IF pg_catalog.strpos(concertina_bypass, {own_name}) OPERATOR(pg_catalog.=) 0 THEN\n      \
              concertina_path := pg_catalog.current_setting('search_path');\n      \
              concertina_set := pg_catalog.set_config('search_path', {path}, true);\n{}{rules}{}      \
              concertina_set := pg_catalog.set_config('search_path', concertina_path, true);\n    END IF;\n  END IF;\n  \
              RETURN {row};\nEND\n",
-            bypass("on"),
-            bypass("off"),
+            bypass(&format!("pg_catalog.concat(concertina_bypass, {own_name})")),
+            bypass("concertina_bypass"),
         )
     }
 }
@@ -170,8 +175,10 @@ impl Procedural for Language<'_> {
     }
 }
 
-const NOT_BYPASSED: &str =
-    "COALESCE(pg_catalog.current_setting('concertina.bypass', true), '') OPERATOR(pg_catalog.<>) 'on'";
+/// A sync in the list of those that are switched off in this transaction.
+fn bypass_word(sync: &str) -> String {
+    format!(",{sync},")
+}
 
 impl Dialect for Postgres {
     fn kind(&self) -> Kind {
@@ -208,11 +215,15 @@ impl Dialect for Postgres {
     fn inspection(&self) -> Inspection {
         Inspection {
             namespace: "SELECT current_schema()::text".to_owned(),
-            tables: format!("SELECT {NAME}, NULL::text FROM {TABLES} ORDER BY 1"),
+            tables: format!(
+                "SELECT {NAME}, NULL::text, CASE WHEN c.relkind = 'p' THEN COALESCE((SELECT string_agg(a.attname, E'\\n') \
+                 FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
+                 WHERE p.partrelid = c.oid), '') END FROM {TABLES} ORDER BY 1"
+            ),
             columns: format!(
                 "SELECT {NAME}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
                  CASE WHEN t.typname = 'bpchar' THEN 'bpchar' WHEN t.typname = 'bit' THEN 'varbit' \
-                 ELSE format_type(a.atttypid, NULL) END, \
+                 WHEN t.typtype = 'd' THEN format_type(t.typbasetype, NULL) ELSE format_type(a.atttypid, NULL) END, \
                  CASE WHEN a.attnotnull THEN '0' ELSE '1' END, pg_get_expr(d.adbin, d.adrelid), \
                  CASE WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^(''([^'']|'''')*''|-?[0-9.]+|true|false|NULL)(::.*)?$' \
                  THEN '1' ELSE '0' END, CASE WHEN a.attgenerated <> '' THEN '1' ELSE '0' END, \
@@ -432,11 +443,27 @@ impl Dialect for Postgres {
 
     fn trigger_name(&self, sync: &str, part: &str) -> String {
         // Triggers fire in the order of their names, and `~` sorts after every letter: ours sees what the others made.
-        format!("~{}", object_name(&format!("{PREFIX}{sync}_{part}")))
+        format!("{OUR_TRIGGERS}{}", object_name(&format!("{PREFIX}{sync}_{part}")).trim_start_matches(PREFIX))
     }
 
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
+        for trigger in triggers.iter().filter(|trigger| trigger.timing == Timing::Before) {
+            let ours = self.trigger_name(&sync.name, &trigger.part);
+            let mut others = schema.table(&trigger.table).into_iter().flat_map(|table| &table.triggers);
+            let later = others.find(|other| {
+                other.name > ours
+                    && !other.name.starts_with(OUR_TRIGGERS)
+                    && other.definition.contains(&format!(" BEFORE {}", trigger.event.keyword()))
+            });
+            if let Some(other) = later {
+                return Err(Refusal::new(format!(
+                    "the trigger `{}` of `{}` fires after the sync's, since triggers fire in the order of their names, and what it \
+                     changes would not be seen; rename it",
+                    other.name, trigger.table
+                )));
+            }
+        }
         let mut script = Script::default();
         // The trials find what the triggers' functions will find, and not what the session finds besides.
         script.run(format!("SET LOCAL search_path = {}", self.search_path(sync, schema)));
@@ -494,8 +521,12 @@ impl Dialect for Postgres {
         format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
-    fn bypass(&self) -> (&'static str, &'static str) {
-        ("SET LOCAL concertina.bypass = 'on'", "SET LOCAL concertina.bypass = 'off'")
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+        let words: String = syncs.iter().map(|sync| bypass_word(sync)).collect();
+        [
+            vec![format!("SET LOCAL concertina.bypass = {}", self.literal(&words))],
+            vec!["SET LOCAL concertina.bypass = ''".to_owned()],
+        ]
     }
 
     fn numbers_itself(&self, column: &Column) -> bool {

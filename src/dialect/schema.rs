@@ -64,6 +64,8 @@ pub struct Table {
     pub checks: Vec<Check>,
     /// Triggers.
     pub triggers: Vec<Trigger>,
+    /// The columns by which it is partitioned (PostgreSQL); `None` for a plain table.
+    pub partition_key: Option<Vec<String>>,
     /// The text of its CREATE TABLE, where the database keeps it (SQLite).
     pub sql: Option<String>,
     /// The texts of its indexes and triggers, where a rebuild must make them again (SQLite).
@@ -300,7 +302,7 @@ impl Trigger {
 pub struct Inspection {
     /// The schema or database that unqualified names are in. One row.
     pub namespace: String,
-    /// table, CREATE TABLE text or NULL. One row a table.
+    /// table, CREATE TABLE text or NULL, columns of the partition key (one a line) or NULL. One row a table.
     pub tables: String,
     /// table, column, type, base type, nullable, default or NULL, default is constant, generated, comparison
     /// (`native`, `bytes`, `text`), collation or NULL, extra. By table and position.
@@ -340,7 +342,8 @@ impl Schema {
                 continue;
             }
             let sql = row.get(1).cloned().flatten();
-            let mut table = Table { name: name.clone(), sql, ..Table::default() };
+            let partition_key = row.get(2).cloned().flatten().map(|key| key.lines().map(str::to_owned).collect());
+            let mut table = Table { name: name.clone(), sql, partition_key, ..Table::default() };
             if let Some(Ok(parsed)) = table.sql.as_deref().map(CreateTable::parse) {
                 table.checks = parsed
                     .checks()

@@ -16,14 +16,16 @@ pub(super) struct Sqlite {
 
 const TABLES: &str =
     "(SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\')";
-/// Holds unless a backfill writes (-1), or a sync of ours does. The second ends with its statement, whatever becomes of it:
-/// `now` is the same throughout a statement and its triggers. A row that a failed statement leaves behind, which `INSERT OR
-/// FAIL` can bring about, is in force for the rest of its millisecond and no longer.
-const NOT_BYPASSED: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE since IN (-1, julianday('now')))";
-/// Enough for an INSERT, since no sync of ours inserts: so not even the next statement is missed.
-const NOT_BACKFILL: &str = "NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE since = -1)";
-
 impl Sqlite {
+    /// Holds unless a backfill writes (-1), or the sync itself does. The second ends with its statement, whatever becomes of
+    /// it: `now` is the same throughout a statement and its triggers. A row that a failed statement leaves behind, which
+    /// `INSERT OR FAIL` can bring about, is in force for the rest of its millisecond and no longer.
+    fn not_bypassed(&self, sync: &str, met_by_syncs: bool) -> String {
+        let since = if met_by_syncs { "IN (-1, julianday('now'))" } else { "= -1" };
+        let sync = self.literal(sync);
+        format!("NOT EXISTS (SELECT 1 FROM \"concertina_bypass\" WHERE sync_name = {sync} AND since {since})")
+    }
+
     /// Rebuilds a table in the transaction at hand, keeping rows, indexes, triggers and every constraint: SQLite's ALTER
     /// can do little else. The steps are those of <https://www.sqlite.org/lang_altertable.html>, section 7.
     fn rebuild(&self, table: &Table, change: &Change) -> Result<Script, Refusal> {
@@ -158,11 +160,12 @@ impl Sqlite {
         }
     }
 
-    fn trigger(&self, name: &str, head: &str, statements: &[String]) -> String {
+    fn trigger(&self, sync: &Sync, name: &str, head: &str, statements: &[String]) -> String {
+        let sync = self.literal(&sync.name);
         let body: String = statements.iter().map(|statement| format!("  {statement};\n")).collect();
         format!(
-            "CREATE TRIGGER {} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (since) VALUES (julianday('now'));\n{body}  \
-             DELETE FROM \"concertina_bypass\";\nEND",
+            "CREATE TRIGGER {} {head}\nBEGIN\n  INSERT INTO \"concertina_bypass\" (sync_name, since) VALUES ({sync}, julianday('now'));\n{body}  \
+             DELETE FROM \"concertina_bypass\" WHERE sync_name = {sync};\nEND",
             self.quote(name)
         )
     }
@@ -255,7 +258,8 @@ impl Dialect for Sqlite {
                 .to_owned(),
             // A row here switches the syncs off for the statement, or the batch, that wrote it: SQLite has one writer at a
             // time, so nobody else sees it.
-            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (since REAL NOT NULL)".to_owned(),
+            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (sync_name TEXT NOT NULL, since REAL NOT NULL)"
+                .to_owned(),
         ]
     }
 
@@ -363,19 +367,19 @@ impl Dialect for Sqlite {
                 (Timing::Before, Event::Delete) => "BEFORE",
                 _ => "AFTER",
             };
-            let bypassed = if trigger.met_by_syncs { NOT_BYPASSED } else { NOT_BACKFILL };
+            let bypassed = self.not_bypassed(&sync.name, trigger.met_by_syncs);
             let (event, guard) = match &trigger.touched {
                 Some(touched) => {
                     let columns = self.columns(&touched.columns);
                     (format!("UPDATE OF {columns}"), format!("{} AND {bypassed}", touched.condition))
                 }
-                None => (trigger.event.keyword().to_owned(), bypassed.to_owned()),
+                None => (trigger.event.keyword().to_owned(), bypassed),
             };
             let mut statements = Vec::new();
             self.flatten(sync, table, &trigger.rules, &[], &mut statements);
             let name = self.trigger_name(&sync.name, &trigger.part);
             let head = format!("{timing} {event} ON {} FOR EACH ROW WHEN {guard}", self.table(&trigger.table));
-            let text = self.trigger(&name, &head, &statements);
+            let text = self.trigger(sync, &name, &head, &statements);
             script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&name)));
             script.run(text.clone());
             script.expects.push(ExpectedTrigger { table: trigger.table, name, text });
@@ -392,8 +396,11 @@ impl Dialect for Sqlite {
         script
     }
 
-    fn bypass(&self) -> (&'static str, &'static str) {
-        ("INSERT INTO \"concertina_bypass\" (since) VALUES (-1)", "DELETE FROM \"concertina_bypass\"")
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+        let on = |sync: &&str| {
+            format!("INSERT INTO \"concertina_bypass\" (sync_name, since) VALUES ({}, -1)", self.literal(sync))
+        };
+        [syncs.iter().map(on).collect(), vec!["DELETE FROM \"concertina_bypass\" WHERE since = -1".to_owned()]]
     }
 
     fn fills_in_before_not_null(&self) -> bool {

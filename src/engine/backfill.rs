@@ -65,7 +65,7 @@ impl Session<'_> {
     async fn backfill_plan(&mut self, release: &Release, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
-        BackfillPlan::new(backfill, dialect.as_ref(), &schema).map_err(|refusal| {
+        BackfillPlan::new(backfill, release, dialect.as_ref(), &schema).map_err(|refusal| {
             let place =
                 refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
             EngineError::Unfit {
@@ -247,8 +247,7 @@ async fn run_batch(
     range: &mut RangeRecord,
     rows: u64,
 ) -> Result<Batch, StoreError> {
-    let dialect = connection.shared_dialect();
-    let (on, off) = dialect.bypass();
+    let [on, off] = &plan.bypass;
     let mut moved = range.clone();
     let done = connection
         .transaction(async |connection: &mut Connection| -> Result<Batch, StoreError> {
@@ -271,9 +270,13 @@ async fn run_batch(
                     counted.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
                 }
             };
-            connection.run(on).await?;
+            for statement in on {
+                connection.run(statement).await?;
+            }
             let changed = connection.execute(&plan.update(after_cursor), &span).await?;
-            connection.run(off).await?;
+            for statement in off {
+                connection.run(statement).await?;
+            }
             moved.cursor = Some(end.clone());
             moved.walked = moved.walked.saturating_add_unsigned(walked);
             moved.changed = moved.changed.saturating_add_unsigned(changed);
@@ -290,8 +293,10 @@ async fn run_batch(
         }
         Err(error) => {
             // A session variable outlives the rollback where a transaction-local setting does not.
-            if let Err(error) = connection.run(off).await {
-                tracing::debug!(%error, "leave the bypass");
+            for statement in off {
+                if let Err(error) = connection.run(statement).await {
+                    tracing::debug!(%error, "leave the bypass");
+                }
             }
             Err(error)
         }

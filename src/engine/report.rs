@@ -302,7 +302,7 @@ impl Session<'_> {
             for backfill in &release.backfills {
                 let record = self.records.backfills.iter().find(|record| record.id == backfill.id);
                 let range = self.records.ranges.iter().find(|range| range.backfill == backfill.id);
-                let estimate = match BackfillPlan::new(backfill, dialect.as_ref(), &schema) {
+                let estimate = match BackfillPlan::new(backfill, release, dialect.as_ref(), &schema) {
                     Ok(plan) => self.connection.integer(&plan.estimate, &[]).await.ok().flatten(),
                     // Before its expand the backfill's columns are not there, and there is nothing to estimate.
                     Err(_) => None,
@@ -408,7 +408,7 @@ impl Session<'_> {
                         step.operation().apply(&mut planned, dialect.as_ref());
                     }
                 }
-                let plan = BackfillPlan::new(backfill, dialect.as_ref(), &planned)
+                let plan = BackfillPlan::new(backfill, release, dialect.as_ref(), &planned)
                     .map_err(|refusal| unfit(last, &name, vec![backfill.origin.diagnostic(refusal.reason)]))?;
                 let rows = u64::from(project.manifest.batch.rows);
                 steps.push(PlanStep {

@@ -1,8 +1,8 @@
 //! A backfill's statements: a walk over a key, one span a batch, each found by the key's index.
 
-use crate::catalog::Backfill;
+use crate::catalog::{Backfill, Release};
 use crate::dialect::expression::{self, Scope};
-use crate::dialect::{Assignment, Column, Dialect, Refusal, Schema, Table};
+use crate::dialect::{Assignment, Column, Dialect, Refusal, Schema, Sync, Table};
 
 /// A backfill, rendered for a live table.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub struct BackfillPlan {
     pub estimate: String,
     /// A query with a row for some rows that still match `where`.
     pub pending: String,
+    /// Statements before and after a batch's write, so that it fires no sync of the release.
+    pub bypass: [Vec<String>; 2],
     key_list: String,
     key_order: String,
     key_order_down: String,
@@ -30,7 +32,12 @@ pub struct BackfillPlan {
 
 impl BackfillPlan {
     /// Renders a backfill, or says why it cannot run.
-    pub fn new(backfill: &Backfill, dialect: &dyn Dialect, schema: &Schema) -> Result<Self, Refusal> {
+    pub fn new(
+        backfill: &Backfill,
+        release: &Release,
+        dialect: &dyn Dialect,
+        schema: &Schema,
+    ) -> Result<Self, Refusal> {
         let live = schema
             .table(&backfill.table)
             .ok_or_else(|| Refusal::new(format!("there is no table `{}`", backfill.table)).at(&backfill.table))?;
@@ -42,13 +49,16 @@ impl BackfillPlan {
             .at(&backfill.table)
         })?;
         let table = dialect.table(&live.name);
+        let syncs: Vec<Sync> = release.syncs().map(|(_, sync)| sync).collect();
+        let here = |sync: &&Sync| sync.parts().iter().any(|(table, _)| schema.key(table) == schema.key(&live.name));
+        let syncs: Vec<&str> = syncs.iter().filter(here).map(|sync| sync.name.as_str()).collect();
         let row = format!("{table}.");
         let quote = |name: &str| dialect.quote(name);
         let render = |sql: &crate::dialect::Sql| -> Result<String, Refusal> {
             let text = sql
                 .on(dialect.kind())
                 .ok_or_else(|| Refusal::new(format!("an expression has no text for {}", dialect.kind())))?;
-            let scope = Scope { table: live, row: &row, related: None, quote: &quote };
+            let scope = Scope { table: live, row: &row, related: None, quote: &quote, subquery_end: "" };
             Ok(expression::render(text, dialect.kind().flavor(), &scope)?)
         };
         let mut set = Vec::new();
@@ -82,6 +92,7 @@ impl BackfillPlan {
         let within = format!("{behind} AND {}", dialect.key_comparison(&table, &key, "<=", binding.len() + 1));
         Ok(Self {
             id: backfill.id.clone(),
+            bypass: dialect.bypass(&syncs),
             key_length: key.len(),
             binding,
             estimate: dialect.estimate_rows(&live.name),

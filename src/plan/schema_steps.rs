@@ -140,7 +140,7 @@ pub fn check_release<'r>(
     for phase in phases {
         if *phase == Phase::Migrate {
             for backfill in &release.backfills {
-                if let Err(refusal) = BackfillPlan::new(backfill, dialect, &schema) {
+                if let Err(refusal) = BackfillPlan::new(backfill, release, dialect, &schema) {
                     errors.push(diagnostic(&backfill.origin, &refusal));
                 }
             }

@@ -68,7 +68,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
     let contract = format!("{}/contract/", release.name);
     let something_is_gone = facts.steps.iter().any(|(id, fact)| fact.finished && id.starts_with(&contract));
     for backfill in &release.backfills {
-        let plan = match BackfillPlan::new(backfill, dialect, schema) {
+        let plan = match BackfillPlan::new(backfill, release, dialect, schema) {
             Ok(plan) => plan,
             // What contract took away was proved before; everything that can be asked still is.
             Err(_) if something_is_gone => continue,

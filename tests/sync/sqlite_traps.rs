@@ -169,9 +169,9 @@ async fn attached(db: TestDatabase) {
     for main in [false, true] {
         let mut writer = if main { other.owner().await } else { db.owner().await };
         writer
-            .run("CREATE TEMPORARY TABLE concertina_seen (x); CREATE TEMPORARY TABLE concertina_bypass (since)")
+            .run("CREATE TEMPORARY TABLE concertina_seen (x); CREATE TEMPORARY TABLE concertina_bypass (sync_name, since)")
             .await;
-        writer.run("INSERT INTO concertina_bypass VALUES (-1)").await;
+        writer.run("INSERT INTO concertina_bypass VALUES ('items_case', -1)").await;
         let schema = if main {
             writer.run("CREATE TABLE items (id, o, n)").await;
             writer.run(format!("ATTACH DATABASE '{file}' AS side")).await;

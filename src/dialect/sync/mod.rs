@@ -266,6 +266,7 @@ pub struct Invariant {
 
 /// The triggers of a sync, for a live schema, or why the sync cannot be kept there.
 pub fn triggers(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec<Trigger>, Refusal> {
+    refuse_columns(sync, dialect, schema)?;
     refuse_silent_changes(sync, dialect, schema)?;
     let mut triggers = Vec::new();
     // Where each trigger is in force at once: those of related tables do nothing while no new column is set, so they come first.
@@ -301,6 +302,32 @@ pub fn trials(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<Vec
         trials.push(trial(related::trial(sync, related, dialect, schema)?));
     }
     Ok(trials)
+}
+
+/// Columns that no trigger can set.
+fn refuse_columns(sync: &Sync, dialect: &dyn Dialect, schema: &Schema) -> Result<(), Refusal> {
+    for (table, mapping) in [(&sync.table[..], &sync.backward), (sync.new_table(), &sync.forward)] {
+        let live = live_table(schema, table)?;
+        for (name, _) in mapping {
+            if live_column(live, name)?.generated {
+                let reason = format!("column `{name}` of table `{table}` is generated, so no sync can write it");
+                return Err(Refusal::new(reason).at(name));
+            }
+            if dialect.doubtful_default(live_column(live, name)?) {
+                let reason = format!(
+                    "the default of `{name}` is shown with a `?`, which may stand for a character that cannot be shown"
+                );
+                return Err(Refusal::new(reason).at(name));
+            }
+            // PostgreSQL: "moving row to another partition during a BEFORE FOR EACH ROW trigger is not supported".
+            if live.partition_key.as_ref().is_some_and(|key| key.contains(name)) {
+                let reason =
+                    format!("`{table}` is partitioned by `{name}`, and no trigger can move a row to another partition");
+                return Err(Refusal::new(reason).at(name));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Foreign keys that change or remove rows fire no trigger on MySQL and MariaDB: what a sync must see, it would not.
@@ -383,13 +410,6 @@ impl Place<'_> {
             .iter()
             .map(|(name, sql)| {
                 let column = live_column(table, name)?;
-                if column.generated {
-                    return Err(Refusal::new(format!(
-                        "column `{name}` of table `{}` is generated, so no sync can write it",
-                        table.name
-                    ))
-                    .at(name));
-                }
                 let read = columns_read(sql, self.dialect, self.reads);
                 let known = |read: &&Column| {
                     self.known.contains(&read.name.as_str()) || self.reads.primary_key.contains(&read.name)
@@ -422,7 +442,7 @@ fn render(sql: &Sql, dialect: &dyn Dialect, table: &Table, row: &str) -> Result<
         .on(dialect.kind())
         .ok_or_else(|| Refusal::new(format!("the expression has no text for {}", dialect.kind())))?;
     let quote = |name: &str| dialect.quote(name);
-    let scope = Scope { table, row, related: None, quote: &quote };
+    let scope = Scope { table, row, related: None, quote: &quote, subquery_end: dialect.subquery_lock() };
     Ok(expression::render(text, dialect.kind().flavor(), &scope)?)
 }
 

@@ -30,7 +30,13 @@ fn when(
 ) -> Result<String, Refusal> {
     let target_row = format!("{}.", dialect.table(&sync.table));
     let quote = |name: &str| dialect.quote(name);
-    let scope = Scope { table: target, row: &target_row, related: Some((row, other)), quote: &quote };
+    let scope = Scope {
+        table: target,
+        row: &target_row,
+        related: Some((row, other)),
+        quote: &quote,
+        subquery_end: dialect.subquery_lock(),
+    };
     let text = related
         .when
         .on(dialect.kind())

@@ -18,6 +18,9 @@ pub(super) struct Rules<'a> {
     row: String,
     forward: Mapping<'a>,
     backward: Mapping<'a>,
+    /// The key's columns that an expression reads, and that the sync does not write: when one of them alone changes, a row
+    /// may be out of step.
+    keys_read: Mapping<'a>,
 }
 
 impl<'a> Rules<'a> {
@@ -38,8 +41,18 @@ impl<'a> Rules<'a> {
         let known: Vec<&str> = sync.forward.iter().chain(&sync.backward).map(|(name, _)| name.as_str()).collect();
         let place = Place { dialect, reads: table, row, known: &known };
         let (forward, backward) = (place.render(&sync.forward, table)?, place.render(&sync.backward, table)?);
-        let read =
-            sync.forward.iter().chain(&sync.backward).flat_map(|(_, sql)| sync::columns_read(sql, dialect, table));
+        let read: Vec<_> = sync
+            .forward
+            .iter()
+            .chain(&sync.backward)
+            .flat_map(|(_, sql)| sync::columns_read(sql, dialect, table))
+            .collect();
+        let mut keys_read: Mapping<'a> = Vec::new();
+        for column in read.iter().copied().filter(|column| !known.contains(&column.name.as_str())) {
+            if !keys_read.iter().any(|(other, _)| other.name == column.name) {
+                keys_read.push((column, String::new()));
+            }
+        }
         if let Some(column) = read.into_iter().find(|column| dialect.numbers_late(column)) {
             return Err(Refusal::new(format!(
                 "an expression reads `{}`, which the server numbers only after the trigger: it would be 0",
@@ -47,7 +60,7 @@ impl<'a> Rules<'a> {
             ))
             .at(&column.name));
         }
-        Ok(Self { sync, dialect, table, row: row.to_owned(), forward, backward })
+        Ok(Self { sync, dialect, table, row: row.to_owned(), forward, backward, keys_read })
     }
 
     fn old(&self) -> Columns<'_> {
@@ -96,21 +109,42 @@ impl<'a> Rules<'a> {
         vec![Rule::Assign(self.old().owned()), Rule::Seen(Side::New)]
     }
 
-    /// The rules of a write that gives the new side or does not, and the old side as well or does not.
-    fn rules(&self, new_given: String, old_given: String) -> Vec<Rule> {
+    /// A row that moves to another partition is inserted there. It gives every column, and is in step already: an old column
+    /// that equals its default was not left out.
+    fn old_given(&self) -> String {
+        let given = self.old().given("NEW.");
+        match self.table.partition_key {
+            Some(_) => format!("({given} OR {})", self.in_step("NEW.")),
+            None => given,
+        }
+    }
+
+    /// The rules of a write: by whether it gives the new side, and the old one as well; `otherwise` is for one that gives no
+    /// new side.
+    fn rules(&self, new_given: String, old_given: String, otherwise: Vec<Rule>) -> Vec<Rule> {
         let both =
             Rule::If { condition: self.in_step("NEW."), then: vec![Rule::Seen(Side::New)], otherwise: self.conflict() };
         let new = Rule::If { condition: old_given, then: vec![both], otherwise: self.new_writer() };
-        let mut rules = vec![Rule::If { condition: new_given, then: vec![new], otherwise: self.old_writer() }];
+        let mut rules = vec![Rule::If { condition: new_given, then: vec![new], otherwise }];
         rules.extend(self.sync.required.iter().cloned().map(Rule::Require));
         rules
     }
 
     pub(super) fn triggers(&self) -> Vec<Trigger> {
         let (old, new) = (self.old(), self.new_side());
+        let keys = Columns { dialect: self.dialect, mapping: &self.keys_read };
+        let mut sides = vec![old.changed(), new.changed()];
+        let mut updated = self.old_writer();
+        if !self.keys_read.is_empty() {
+            sides.push(keys.changed());
+            // The key alone changed: a row that it leaves in step, or that nobody has migrated, stays as it is.
+            let out_of_step = format!("{} AND NOT {}", new.set("NEW."), self.in_step("NEW."));
+            let follow = Rule::If { condition: out_of_step, then: self.old_writer(), otherwise: Vec::new() };
+            updated = vec![Rule::If { condition: old.changed(), then: self.old_writer(), otherwise: vec![follow] }];
+        }
         let touched = Touched {
-            columns: old.names().into_iter().chain(new.names()).collect(),
-            condition: format!("({} OR {})", old.changed(), new.changed()),
+            columns: [old.names(), new.names(), keys.names()].concat(),
+            condition: format!("({})", sides.join(" OR ")),
         };
         let trigger = |part: &str, event, touched, rules| Trigger {
             part: part.to_owned(),
@@ -123,8 +157,8 @@ impl<'a> Rules<'a> {
         };
         // Where each trigger is in force at once, an update of a row that nobody has migrated changes nothing.
         vec![
-            trigger(PARTS[1], Event::Update, Some(touched), self.rules(new.changed(), old.changed())),
-            trigger(PARTS[0], Event::Insert, None, self.rules(new.set("NEW."), old.given("NEW."))),
+            trigger(PARTS[1], Event::Update, Some(touched), self.rules(new.changed(), old.changed(), updated)),
+            trigger(PARTS[0], Event::Insert, None, self.rules(new.set("NEW."), self.old_given(), self.old_writer())),
         ]
     }
 }

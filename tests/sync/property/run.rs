@@ -107,19 +107,25 @@ impl Running {
     /// migrated can be made only as a backfill writes, hence the engine's own way round its syncs. What is found like this is
     /// tried again in a new world.
     pub(super) async fn reset(&mut self) {
+        let syncs: Vec<String> = self.model.tables.iter().map(|table| format!("{}_sync", table.name)).collect();
+        let each = |text: &str| syncs.iter().map(|sync| text.replace("SYNC", sync)).collect::<Vec<_>>().join("; ");
         let (on, off) = match self.kind() {
-            Kind::Postgres => ("BEGIN; SET LOCAL concertina.bypass = 'on'", "COMMIT"),
-            Kind::MySql => ("SET @concertina_bypass = -1", "SET @concertina_bypass = NULL"),
-            Kind::Sqlite => ("INSERT INTO concertina_bypass (since) VALUES (-1)", "DELETE FROM concertina_bypass"),
+            Kind::Postgres => {
+                (format!("BEGIN; SET LOCAL concertina.bypass = '{}'", each(",SYNC,")), "COMMIT".to_owned())
+            }
+            Kind::MySql => (each("SET @concertina_bypass_SYNC = -1"), each("SET @concertina_bypass_SYNC = NULL")),
+            Kind::Sqlite => {
+                (each("INSERT INTO concertina_bypass VALUES ('SYNC', -1)"), "DELETE FROM concertina_bypass".to_owned())
+            }
         };
         self.session.execute("ROLLBACK").await.ok();
         let installed = self.log.iter().position(|line| line.starts_with("-- concertina expand")).expect("it was");
         self.log.truncate(installed + 1);
-        let mut statements = vec![on.to_owned()];
+        let mut statements = vec![on];
         statements.extend(self.model.tables.iter().map(|table| format!("DELETE FROM {}", table.name)));
         statements
             .extend(self.world.rows.iter().map(|(table, row)| insertion(self.kind(), &self.model.tables[*table], row)));
-        statements.push(off.to_owned());
+        statements.push(off);
         for statement in statements {
             self.session.run(statement).await;
         }
