@@ -1,0 +1,72 @@
+//! Medians, and the lines that are printed.
+
+/// What one slice of one variant took, for each write.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Slice {
+    pub(crate) seconds: f64,
+    pub(crate) cpu: f64,
+}
+
+/// Ratios of the rounds.
+#[derive(Default)]
+pub(crate) struct Ratio(Vec<f64>);
+
+impl Ratio {
+    pub(crate) fn add(&mut self, ratio: f64) {
+        self.0.push(ratio);
+    }
+
+    /// The median, with the least and the greatest.
+    pub(crate) fn text(&self) -> String {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = self.0.iter().copied().fold(0.0, f64::max);
+        format!("{:.3} ({least:.2} to {greatest:.2})", median(self.0.clone()))
+    }
+}
+
+/// The middle value.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// One kind of write: its rounds, each without and with the sync.
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) client: Vec<[Slice; 2]>,
+    pub(crate) server: Vec<[Slice; 2]>,
+}
+
+impl Measured {
+    /// The two lines of a table.
+    pub(crate) fn lines(&self, title: &str) -> String {
+        let of = |rounds: &[[Slice; 2]], value: &dyn Fn(&[Slice; 2]) -> f64| median(rounds.iter().map(value).collect());
+        let mut ratio = Ratio::default();
+        for [bare, synced] in &self.client {
+            ratio.add(bare.seconds / synced.seconds);
+        }
+        let cpu_ratio = of(&self.client, &|[bare, synced]| bare.cpu / synced.cpu);
+        let mut text = String::new();
+        for (position, variant) in ["bare", "synced"].into_iter().enumerate() {
+            let rate = of(&self.client, &|slices| 1.0 / slices[position].seconds);
+            let cpu = of(&self.client, &|slices| slices[position].cpu);
+            let (title, ratios) = if position == 0 {
+                (title, String::new())
+            } else {
+                ("", format!("{:<24} {cpu_ratio:>9.3}", ratio.text()))
+            };
+            text.push_str(&format!("{title:<28}{variant:<8}{rate:>9.0}{cpu:>10.1}   {ratios}"));
+            if position == 1 && !self.server.is_empty() {
+                let added = of(&self.server, &|[bare, synced]| synced.cpu - bare.cpu);
+                let loop_bare = of(&self.server, &|[bare, _]| bare.cpu);
+                text.push_str(&format!("  {loop_bare:>8.1} {added:>+8.1}"));
+            }
+            text = format!("{}\n", text.trim_end());
+        }
+        text
+    }
+}
+
+/// The head of a table.
+pub(crate) const HEAD: &str =
+    "                                        ops/s  CPU µs/op ratio of ops/s            ratio of CPU  loop µs    added";
