@@ -117,6 +117,10 @@ impl Connection {
                     )
                     .await
                     .map_err(failed)?;
+                if !version.to_lowercase().contains("mariadb") {
+                    // MySQL shows a table's counter as it was a day ago, unless it is told not to.
+                    connection.execute("SET SESSION information_schema_stats_expiry = 0").await.map_err(failed)?;
+                }
                 (Driver::MySql(Box::new(connection)), version)
             }
             Kind::Sqlite => {

@@ -16,6 +16,16 @@ pub(super) struct MySql {
 }
 
 impl MySql {
+    /// The table whose `AUTO_INCREMENT` counter is the time at which a side was seen last, in seconds since the epoch. `InnoDB`
+    /// raises it with a row, and never takes it back: <https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html>.
+    fn seen_table(&self, sync: &Sync, side: Side) -> String {
+        self.quote(&Self::seen_name(sync, side))
+    }
+
+    fn seen_name(sync: &Sync, side: Side) -> String {
+        object_name(&format!("{PREFIX}{}_{}", sync.name, side.word()))
+    }
+
     /// The session's variable that switches a sync off.
     fn bypass_variable(&self, sync: &str) -> String {
         format!("@{}", self.quote(&object_name(&format!("{PREFIX}bypass_{sync}"))))
@@ -126,18 +136,16 @@ impl Procedural for Language<'_> {
     }
 
     fn seen(&self, side: Side, pad: &str) -> String {
-        // One row a session, and no look before the write: under REPEATABLE READ a SELECT in a trigger locks the gap
-        // where the row is missing, and other sessions' rows go there. A session says so once a second at most, which it
-        // keeps in a variable: a record that is rolled back is missed for the rest of that second.
+        // The counter stands outside transactions, as the session's variable does: what is said once in a minute stays said,
+        // whatever is rolled back. The row itself is of no use, and no two sessions' rows are the same.
         let variable = self.dialect.quote(&object_name(&format!("{PREFIX}seen_{}_{}", self.sync.name, side.word())));
+        let table = self.dialect.seen_table(self.sync, side);
         format!(
-            "{pad}IF ABS(@@timestamp - COALESCE(@{variable}, 0)) > 1 THEN\n\
-             {pad}  INSERT INTO `concertina_seen` (sync_name, side, session, seen_at) \
-             VALUES ({sync}, '{side}', CONNECTION_ID(), UNIX_TIMESTAMP(SYSDATE())) \
-             ON DUPLICATE KEY UPDATE seen_at = IF(seen_at > VALUES(seen_at) - 60, seen_at, VALUES(seen_at));\n\
-             {pad}  SET @{variable} = @@timestamp;\n{pad}END IF;\n",
-            sync = self.dialect.literal(&self.sync.name),
-            side = side.word()
+            "{pad}IF ABS(@@timestamp - COALESCE(@{variable}, 0)) > 59 THEN BEGIN\n\
+             {pad}  DECLARE concertina_now BIGINT UNSIGNED DEFAULT UNIX_TIMESTAMP(SYSDATE());\n\
+             {pad}  INSERT INTO {table} (seen_at, session) VALUES (concertina_now, CONNECTION_ID());\n\
+             {pad}  DELETE FROM {table} WHERE seen_at = concertina_now AND session = CONNECTION_ID();\n\
+             {pad}  SET @{variable} = @@timestamp;\n{pad}END; END IF;\n"
         )
     }
 
@@ -250,15 +258,6 @@ impl Dialect for MySql {
             views: None,
             dependents: None,
         }
-    }
-
-    fn support(&self) -> Vec<String> {
-        vec![
-            "CREATE TABLE IF NOT EXISTS `concertina_seen` (sync_name VARCHAR(190) NOT NULL, side VARCHAR(3) NOT NULL, \
-             session BIGINT NOT NULL, seen_at BIGINT NOT NULL, PRIMARY KEY (sync_name, side, session)) \
-             ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-                .to_owned(),
-        ]
     }
 
     fn transactional_ddl(&self) -> bool {
@@ -412,6 +411,13 @@ impl Dialect for MySql {
     fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
+        for side in Side::BOTH {
+            script.run(format!(
+                "CREATE TABLE IF NOT EXISTS {} (seen_at BIGINT UNSIGNED NOT NULL AUTO_INCREMENT, session BIGINT UNSIGNED NOT NULL, \
+                 PRIMARY KEY (seen_at, session)) ENGINE=InnoDB",
+                self.seen_table(sync, side)
+            ));
+        }
         for trigger in triggers {
             let timing = if trigger.timing == Timing::Before { "BEFORE" } else { "AFTER" };
             let bypassed = self.bypassed(&sync.name, trigger.met_by_syncs);
@@ -442,8 +448,22 @@ impl Dialect for MySql {
         for (_, trigger) in self.sync_triggers(sync) {
             script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&trigger)));
         }
-        script.run(format!("DELETE FROM `concertina_seen` WHERE sync_name = {}", self.literal(&sync.name)));
+        for side in Side::BOTH {
+            script.run(format!("DROP TABLE IF EXISTS {}", self.seen_table(sync, side)));
+        }
         script
+    }
+
+    fn last_writes(&self, sync: &Sync) -> String {
+        let side = |side| {
+            // A table that saw nothing counts from 1.
+            format!(
+                "(SELECT IF(AUTO_INCREMENT > 1, CAST((AUTO_INCREMENT - 1) * 1000 AS SIGNED), NULL) FROM information_schema.TABLES \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {})",
+                self.literal(&Self::seen_name(sync, side))
+            )
+        };
+        format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
     fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
@@ -467,7 +487,7 @@ impl Dialect for MySql {
             Preflight::Works {
                 statements: vec![
                     format!("DROP TRIGGER IF EXISTS {probe}"),
-                    format!("CREATE TRIGGER {probe} BEFORE INSERT ON `concertina_seen` FOR EACH ROW SET @concertina_preflight = NULL"),
+                    format!("CREATE TRIGGER {probe} BEFORE INSERT ON `concertina_phase` FOR EACH ROW SET @concertina_preflight = NULL"),
                 ],
                 undo: format!("DROP TRIGGER IF EXISTS {probe}"),
                 remedies: vec![
