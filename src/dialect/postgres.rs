@@ -45,10 +45,14 @@ impl Postgres {
         format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
     }
 
+    /// The schema that a table is in.
+    fn namespace<'n>(table: &'n str, schema: &'n Schema) -> &'n str {
+        table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own)
+    }
+
     /// What a trigger's function finds by its bare name: what is beside the table, and nothing of the session's.
     fn search_path(&self, sync: &Sync, schema: &Schema) -> String {
-        let own = sync.table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own);
-        format!("{}, pg_temp", self.quote(own))
+        format!("{}, pg_temp", self.quote(Self::namespace(&sync.table, schema)))
     }
 
     fn create_function(&self, sync: &Sync, part: &str, body: &str) -> String {
@@ -73,43 +77,74 @@ impl Postgres {
         let path = self.literal(&self.search_path(sync, schema));
         let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
         let own_name = self.literal(&bypass_word(&sync.name));
-        let bypass = |to: &str| {
-            let line = format!("      concertina_set := pg_catalog.set_config('concertina.bypass', {to}, true);\n");
-            if trigger.writes_elsewhere() { line } else { String::new() }
-        };
-        let language = Language { dialect: self, sync };
+        let live = schema.table(&trigger.table);
+        let language = Language { dialect: self, sync, schema, table: &trigger.table };
         let (gate, rules) = match &trigger.touched {
-            None => ("true".to_owned(), sync::procedure(&language, &trigger.rules, 3)),
+            None => (String::new(), sync::procedure(&language, &trigger.rules, 2)),
             Some(touched) => {
-                let row = |row: &str| {
+                let columns = |of: &str| {
                     let columns: Vec<_> =
-                        touched.columns.iter().map(|name| format!("{row}.{}", self.quote(name))).collect();
+                        touched.columns.iter().map(|name| format!("{of}.{}", self.quote(name))).collect();
                     columns.join(", ")
                 };
-                // The same image is the same value; another image may still be (1.0 and 1.00), which the rules ask.
-                let gate = format!("pg_catalog.record_image_ne(ROW({}), ROW({}))", row("OLD"), row("NEW"));
-                let rules = sync::procedure(&language, &trigger.rules, 4);
-                (gate, format!("      IF {} THEN\n{rules}      END IF;\n", touched.condition))
+                let gate = format!("pg_catalog.record_image_ne(ROW({}), ROW({}))", columns("OLD"), columns("NEW"));
+                // The same image is the same value. Of some types another image may be the same value still: 1.0 and 1.00.
+                let column = |name: &String| live.and_then(|table| table.column(name));
+                let exact = touched.columns.iter().all(|name| column(name).is_some_and(one_image_a_value));
+                let rules = if exact {
+                    sync::procedure(&language, &trigger.rules, 2)
+                } else {
+                    let rules = sync::procedure(&language, &trigger.rules, 3);
+                    format!("    IF {} THEN\n{rules}    END IF;\n", touched.condition)
+                };
+                (format!("  IF NOT {gate} THEN\n    RETURN {row};\n  END IF;\n"), rules)
             }
         };
+        let bypassed = "COALESCE(pg_catalog.current_setting('concertina.bypass', true), '')";
+        let set =
+            |name: &str, to: &str| format!("    concertina_set := pg_catalog.set_config('{name}', {to}, true);\n");
+        let (mut enter, mut leave) = (String::new(), String::new());
+        if trigger.writes_elsewhere() {
+            enter.push_str(&format!("    concertina_bypass := {bypassed};\n"));
+            enter.push_str(&set("concertina.bypass", &format!("pg_catalog.concat(concertina_bypass, {own_name})")));
+            leave.push_str(&set("concertina.bypass", "concertina_bypass"));
+        }
+        enter.push_str("    concertina_path := pg_catalog.current_setting('search_path');\n");
+        enter.push_str(&set("search_path", &path));
+        leave.push_str(&set("search_path", "concertina_path"));
         format!(
-            "\nDECLARE\n  concertina_path text;\n  concertina_bypass text;\n  concertina_set text;\nBEGIN\n  IF {gate} THEN\n    \
-             concertina_bypass := COALESCE(pg_catalog.current_setting('concertina.bypass', true), '');\n    \
-             IF pg_catalog.strpos(concertina_bypass, {own_name}) OPERATOR(pg_catalog.=) 0 THEN\n      \
-             concertina_path := pg_catalog.current_setting('search_path');\n      \
-             concertina_set := pg_catalog.set_config('search_path', {path}, true);\n{}{rules}{}      \
-             concertina_set := pg_catalog.set_config('search_path', concertina_path, true);\n    END IF;\n  END IF;\n  \
-             RETURN {row};\nEND\n",
-            bypass(&format!("pg_catalog.concat(concertina_bypass, {own_name})")),
-            bypass("concertina_bypass"),
+            "\nDECLARE\n  concertina_path pg_catalog.text;\n  concertina_bypass pg_catalog.text;\n  \
+             concertina_set pg_catalog.text;\nBEGIN\n{gate}  \
+             IF pg_catalog.strpos({bypassed}, {own_name}) OPERATOR(pg_catalog.=) 0 THEN\n{enter}{rules}{leave}  END IF;\n  \
+             RETURN {row};\nEND\n"
         )
     }
+}
+
+/// Whether equal values of a column always have the same bytes.
+fn one_image_a_value(column: &Column) -> bool {
+    const TYPES: [&str; 10] = [
+        "boolean",
+        "smallint",
+        "integer",
+        "bigint",
+        "date",
+        "timestamp without time zone",
+        "timestamp with time zone",
+        "uuid",
+        "bytea",
+        "text",
+    ];
+    column.comparison == Comparison::Bytes || TYPES.contains(&column.base_type.as_str())
 }
 
 /// PL/pgSQL, in the triggers of one sync.
 struct Language<'a> {
     dialect: &'a Postgres,
     sync: &'a Sync,
+    schema: &'a Schema,
+    /// The table that the trigger is on.
+    table: &'a str,
 }
 
 impl Procedural for Language<'_> {
@@ -120,9 +155,16 @@ impl Procedural for Language<'_> {
         let mut declared = String::new();
         let mut computed = String::new();
         let mut assigned = String::new();
+        let bare = self.table.rsplit('.').next().unwrap_or_default();
+        let row = format!(
+            "{}.{}",
+            self.dialect.quote(Postgres::namespace(self.table, self.schema)),
+            self.dialect.quote(bare)
+        );
         for (position, (column, value)) in writes.iter().enumerate() {
             let variable = format!("concertina_value{position}");
-            declared.push_str(&format!("{pad}  {variable} {};\n", column.base_type));
+            // A type's own name would be looked up by the writer's path, when the function is compiled.
+            declared.push_str(&format!("{pad}  {variable} {row}.{}%TYPE;\n", self.dialect.quote(&column.name)));
             computed.push_str(&format!("{pad}  {variable} := {value};\n"));
             assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.dialect.quote(&column.name)));
         }

@@ -63,6 +63,51 @@ async fn search_paths(db: TestDatabase) {
     assert_eq!(session.lines("SELECT * FROM pg_temp.items UNION SELECT * FROM version.items").await, [""; 0]);
 }
 
+/// Two columns a side, so that the trigger has variables of the columns' types; and namesakes of types that say who runs them.
+async fn types_in_front(db: TestDatabase) {
+    let mut owner = db.owner().await;
+    owner.run("CREATE TABLE pairs (id integer PRIMARY KEY, a text, b text)").await;
+    expand(
+        &db,
+        "
+  - add_column: { table: pairs, column: { name: x, type: { enum: [ONE, TWO], name: numbers } } }
+  - add_column: { table: pairs, column: { name: y, type: text } }
+  - sync:
+      name: pairs_case
+      table: pairs
+      forward: { x: 'upper(a)::numbers', y: upper(b) }
+      backward: { a: 'lower(x::text)', b: lower(y) }",
+    );
+    db.grant_application(&["pairs"]).await;
+    let database = owner.value("SELECT current_database()").await.unwrap();
+    db.admin().await.run(format!("GRANT CREATE ON DATABASE \"{database}\" TO PUBLIC")).await;
+    let mut session = db.application().await;
+    session
+        .run(
+            "CREATE SCHEMA evil;
+             CREATE FUNCTION evil.leak(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS
+               $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+             CREATE DOMAIN evil.text AS pg_catalog.text CHECK (evil.leak(VALUE));
+             CREATE DOMAIN evil.bool AS pg_catalog.bool CHECK (evil.leak('bool'));
+             CREATE DOMAIN evil.numbers AS pg_catalog.text CHECK (evil.leak(VALUE))",
+        )
+        .await;
+    for (path, id) in [("evil, pg_catalog, public", 10), ("evil", 20)] {
+        // A session compiles the functions when it first fires them.
+        let mut session = db.application().await;
+        session.run(format!("SET search_path = {path}")).await;
+        session
+            .run(format!("INSERT INTO public.pairs (id, a, b) VALUES ({id}, 'one', 'b'), ({id} + 1, 'two', 'c')"))
+            .await;
+        session.run(format!("INSERT INTO public.pairs (id, x, y) VALUES ({id} + 2, 'TWO', 'D')")).await;
+        session.run(format!("UPDATE public.pairs SET a = 'two', b = 'B' WHERE id = {id}")).await;
+        session.run(format!("UPDATE public.pairs SET x = 'ONE', y = 'C' WHERE id = {id} + 1")).await;
+        let found = session.lines(format!("SELECT a, b, x, y FROM public.pairs WHERE id >= {id} ORDER BY id")).await;
+        assert_eq!(found, ["two|B|TWO|B", "one|c|ONE|C", "two|d|TWO|D"], "on the path {path}");
+        assert_eq!(session.value("SHOW search_path").await.as_deref(), Some(path));
+    }
+}
+
 async fn function_elsewhere(db: TestDatabase) {
     let mut owner = db.owner().await;
     let database = owner.value("SELECT current_database()").await.unwrap();
@@ -217,6 +262,7 @@ fn admin_url(db: &TestDatabase) -> String {
 on_one_database! {
     Postgres:
     no_search_path_gets_between: search_paths;
+    no_type_gets_between: types_in_front;
     a_function_that_the_trigger_would_not_find_is_told_by_expand: function_elsewhere;
     names_that_need_quotes: names;
     syncs_whose_long_names_begin_alike: long_names;
