@@ -203,17 +203,9 @@ impl Procedural for Language<'_> {
     }
 
     fn upsert(&self, upsert: &Upsert) -> String {
-        let quote = |(column, _): &(Column, String)| self.dialect.quote(&column.name);
-        let joined = |parts: Vec<String>| parts.join(", ");
-        let all = || upsert.key.iter().chain(&upsert.set);
-        format!(
-            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}",
-            self.dialect.table(&upsert.table),
-            joined(all().map(quote).collect()),
-            joined(all().map(|(_, value)| value.clone()).collect()),
-            joined(upsert.key.iter().map(quote).collect()),
-            joined(upsert.set.iter().map(|set| format!("{0} = EXCLUDED.{0}", quote(set))).collect()),
-        )
+        let (insert, key, set) = upsert.insert(self.dialect);
+        let set: Vec<_> = set.iter().map(|name| format!("{name} = EXCLUDED.{name}")).collect();
+        format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
     }
 }
 

@@ -16,9 +16,9 @@
 //! table, so there is no conflict to settle: the last writer wins. The foreign key there is what makes this right under
 //! concurrency: a row there comes after its row here, and both writers pass through the row here.
 
+use super::mapping::{Columns, Mapping, Place};
 use super::{
-    Columns, Destination, Event, Invariant, Mapping, Place, Rule, Side, Sync, Timing, Touched, Trigger, Upsert, Write,
-    live_column, live_table,
+    Destination, Event, Invariant, Rule, Side, Sync, Timing, Touched, Trigger, Upsert, Write, live_column, live_table,
 };
 use crate::dialect::Dialect;
 use crate::dialect::schema::{Column, Schema, Table};

@@ -1,6 +1,7 @@
 //! Rows of another table that change what the new columns of a row must be.
 
-use super::{Event, Place, Related, Rule, Sync, Timing, Trigger, Write, columns_read, live_column, live_table};
+use super::mapping::{Place, columns_read};
+use super::{Event, Related, Rule, Sync, Timing, Trigger, Write, live_column, live_table};
 use crate::dialect::expression::{self, Scope};
 use crate::dialect::schema::{Schema, Table};
 use crate::dialect::statement::Refusal;

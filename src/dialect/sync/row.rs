@@ -1,11 +1,10 @@
 //! Old and new columns in one row: the table of design.md, section 6.
 
-use super::{
-    Columns, Conflict, Event, Invariant, Mapping, Place, Rule, Side, Sync, Timing, Touched, Trigger, live_table,
-};
+use super::mapping::{Columns, Mapping, Place, columns_read};
+use super::{Conflict, Event, Invariant, Rule, Side, Sync, Timing, Touched, Trigger, live_table};
+use crate::dialect::Dialect;
 use crate::dialect::schema::{Schema, Table};
 use crate::dialect::statement::Refusal;
-use crate::dialect::{Dialect, sync};
 
 /// The triggers, by their part of the name.
 pub(super) const PARTS: [&str; 2] = ["insert", "update"];
@@ -41,12 +40,8 @@ impl<'a> Rules<'a> {
         let known: Vec<&str> = sync.forward.iter().chain(&sync.backward).map(|(name, _)| name.as_str()).collect();
         let place = Place { dialect, reads: table, row, known: &known };
         let (forward, backward) = (place.render(&sync.forward, table)?, place.render(&sync.backward, table)?);
-        let read: Vec<_> = sync
-            .forward
-            .iter()
-            .chain(&sync.backward)
-            .flat_map(|(_, sql)| sync::columns_read(sql, dialect, table))
-            .collect();
+        let read: Vec<_> =
+            sync.forward.iter().chain(&sync.backward).flat_map(|(_, sql)| columns_read(sql, dialect, table)).collect();
         let mut keys_read: Mapping<'a> = Vec::new();
         for column in read.iter().copied().filter(|column| !known.contains(&column.name.as_str())) {
             if !keys_read.iter().any(|(other, _)| other.name == column.name) {
