@@ -10,7 +10,6 @@ mod mysql;
 mod postgres;
 mod schema;
 mod sqlite;
-mod sqlite_table;
 mod statement;
 pub mod sync;
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Dialect;
 use super::lex::identifiers;
-use super::sqlite_table::{CreateTable, EditError};
+use super::sqlite::{CreateTable, EditError};
 use super::statement::Change;
 
 /// What is in the database now.

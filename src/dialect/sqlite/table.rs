@@ -18,7 +18,7 @@ use super::lex::{self, Flavor, Token, TokenKind};
 
 /// The definition of one table.
 #[derive(Debug, Clone)]
-pub(super) struct CreateTable {
+pub(in crate::dialect) struct CreateTable {
     /// Everything up to the `(` and with it.
     head: String,
     name: String,
@@ -31,18 +31,18 @@ pub(super) struct CreateTable {
 
 /// A `CHECK` of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CheckText {
+pub(in crate::dialect) struct CheckText {
     /// The name that `CONSTRAINT` gives it.
-    pub(super) name: Option<String>,
+    pub(in crate::dialect) name: Option<String>,
     /// The text between its parentheses.
-    pub(super) expression: String,
+    pub(in crate::dialect) expression: String,
     /// The columns of the table that it names, as they are declared, each once.
-    pub(super) columns: Vec<String>,
+    pub(in crate::dialect) columns: Vec<String>,
 }
 
 /// What could not be done, and why.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct EditError(pub(super) String);
+pub(in crate::dialect) struct EditError(pub(in crate::dialect) String);
 
 impl fmt::Display for EditError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,7 +57,7 @@ impl CreateTable {
     ///
     /// # Errors
     /// The text is not a `CREATE TABLE` with a list of columns.
-    pub(super) fn parse(sql: &str) -> Result<Self, EditError> {
+    pub(in crate::dialect) fn parse(sql: &str) -> Result<Self, EditError> {
         let unreadable = |why: &str| EditError(format!("read a table definition: {why}"));
         let tokens = lex::significant(sql, Flavor::Sqlite).map_err(|error| unreadable(&error.to_string()))?;
         let (name_token, open) = header(&tokens).map_err(unreadable)?;
@@ -105,19 +105,19 @@ impl CreateTable {
 
     /// Returns the table's name.
     #[cfg(test)]
-    pub(super) fn name(&self) -> String {
+    pub(in crate::dialect) fn name(&self) -> String {
         self.name.clone()
     }
 
     /// Returns the names of the columns, in order.
     #[must_use]
-    pub(super) fn columns(&self) -> Vec<String> {
+    pub(in crate::dialect) fn columns(&self) -> Vec<String> {
         self.items.iter().filter_map(Item::column).collect()
     }
 
     /// Returns the `CHECK`s of columns and of the table, in the order of the text.
     #[must_use]
-    pub(super) fn checks(&self) -> Vec<CheckText> {
+    pub(in crate::dialect) fn checks(&self) -> Vec<CheckText> {
         let columns = self.columns();
         self.each_clause(|item, clause| {
             let expression = (clause.kind == Kind::Check).then(|| group(clause.body))?;
@@ -131,13 +131,13 @@ impl CreateTable {
 
     /// Returns the names of the foreign keys of columns and of the table, in the order of the text.
     #[must_use]
-    pub(super) fn foreign_key_names(&self) -> Vec<Option<String>> {
+    pub(in crate::dialect) fn foreign_key_names(&self) -> Vec<Option<String>> {
         self.each_clause(|_, clause| (clause.kind == Kind::ForeignKey).then(|| clause.name.clone()))
     }
 
     /// Tells whether a key is `AUTOINCREMENT`.
     #[must_use]
-    pub(super) fn autoincrement(&self) -> bool {
+    pub(in crate::dialect) fn autoincrement(&self) -> bool {
         let words = self.each_clause(|_, clause| {
             (clause.kind == Kind::PrimaryKey).then(|| clause.body.iter().any(|token| token.is_word("AUTOINCREMENT")))
         });
@@ -146,7 +146,7 @@ impl CreateTable {
 
     /// Tells whether the table is `WITHOUT ROWID`.
     #[must_use]
-    pub(super) fn without_rowid(&self) -> bool {
+    pub(in crate::dialect) fn without_rowid(&self) -> bool {
         let options = lex::significant(&self.tail, Flavor::Sqlite).unwrap_or_default();
         options.windows(2).any(|pair| pair[0].is_word("WITHOUT") && pair[1].is_word("ROWID"))
     }
@@ -154,7 +154,7 @@ impl CreateTable {
     /// Gives the table another name, also where a check qualifies a column with it.
     ///
     /// Foreign keys from the table to itself keep the old name: a rebuilt table takes it again.
-    pub(super) fn rename(&mut self, new_name: &str) {
+    pub(in crate::dialect) fn rename(&mut self, new_name: &str) {
         let quoted = quote(new_name);
         for item in &mut self.items {
             let tokens = item.tokens();
@@ -178,7 +178,7 @@ impl CreateTable {
     ///
     /// # Errors
     /// There is no such column.
-    pub(super) fn set_not_null(&mut self, column: &str, not_null: bool) -> Result<(), EditError> {
+    pub(in crate::dialect) fn set_not_null(&mut self, column: &str, not_null: bool) -> Result<(), EditError> {
         let index = self.position(column)?;
         let item = &mut self.items[index];
         let present = item.ranges(Kind::NotNull);
@@ -196,7 +196,7 @@ impl CreateTable {
     ///
     /// # Errors
     /// There is no such column, it is generated, or the text has an open end.
-    pub(super) fn set_default(&mut self, column: &str, default: Option<&str>) -> Result<(), EditError> {
+    pub(in crate::dialect) fn set_default(&mut self, column: &str, default: Option<&str>) -> Result<(), EditError> {
         let index = self.position(column)?;
         let refuse = |why: String| EditError(format!("set the default of `{column}` in table `{}`: {why}", self.name));
         let default = default.map(trimmed).transpose().map_err(|error| refuse(error.to_string()))?;
@@ -225,7 +225,7 @@ impl CreateTable {
     /// # Errors
     /// There is no such column; it is the only one; or it belongs to the primary key, to a constraint with other
     /// columns, or to a generated column.
-    pub(super) fn drop_column(&mut self, column: &str) -> Result<(), EditError> {
+    pub(in crate::dialect) fn drop_column(&mut self, column: &str) -> Result<(), EditError> {
         let target = self.position(column)?;
         let refuse = |why: &str| EditError(format!("drop column `{column}` of table `{}`: {why}", self.name));
         let columns = self.columns();
@@ -270,7 +270,7 @@ impl CreateTable {
     }
 
     /// Adds a column behind the last one, as `ALTER TABLE … ADD COLUMN` does.
-    pub(super) fn add_column(&mut self, definition: &str) {
+    pub(in crate::dialect) fn add_column(&mut self, definition: &str) {
         match self.items.iter().position(|item| item.column().is_none()) {
             Some(constraint) => {
                 let lead = self.items[constraint].lead.clone();
@@ -282,7 +282,7 @@ impl CreateTable {
     }
 
     /// Appends a table constraint, such as `CONSTRAINT "x" FOREIGN KEY (…) REFERENCES …`.
-    pub(super) fn add_constraint(&mut self, definition: &str) {
+    pub(in crate::dialect) fn add_constraint(&mut self, definition: &str) {
         let definition = trimmed(definition).unwrap_or(definition);
         let mut added = Item { lead: " ".to_owned(), text: definition.to_owned(), ..Item::default() };
         let before_last = self.items.len().checked_sub(2).and_then(|index| self.items.get(index));
@@ -310,7 +310,7 @@ impl CreateTable {
     ///
     /// # Errors
     /// No constraint has the name, or several have.
-    pub(super) fn drop_constraint(&mut self, name: &str) -> Result<(), EditError> {
+    pub(in crate::dialect) fn drop_constraint(&mut self, name: &str) -> Result<(), EditError> {
         let mut found = Vec::new();
         for (index, item) in self.items.iter().enumerate() {
             let tokens = item.tokens();
@@ -335,7 +335,7 @@ impl CreateTable {
 
     /// Returns the definition.
     #[must_use]
-    pub(super) fn to_sql(&self) -> String {
+    pub(in crate::dialect) fn to_sql(&self) -> String {
         let mut sql = self.head.clone();
         for item in &self.items {
             let comma = if item.comma { "," } else { "" };
