@@ -124,8 +124,11 @@ struct Language<'a> {
 
 impl Procedural for Language<'_> {
     fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
-        if let [(column, value)] = writes {
-            return format!("{pad}SET NEW.{} = {value};\n", self.dialect.quote(&column.name));
+        let columns: Vec<String> =
+            writes.iter().map(|(column, _)| format!("NEW.{}", self.dialect.quote(&column.name))).collect();
+        if sync::assigned_in_turn(&columns, writes) {
+            let assign = |(column, (_, value)): (&String, &(Column, String))| format!("{pad}SET {column} = {value};\n");
+            return columns.iter().zip(writes).map(assign).collect();
         }
         let mut declared = String::new();
         let mut computed = String::new();

@@ -1,7 +1,7 @@
 //! The triggers of PostgreSQL's syncs: functions in PL/pgSQL, and sequences that say when a side was seen.
 
 use super::{OUR_TRIGGERS, Postgres};
-use crate::dialect::schema::{Column, Comparison, Schema};
+use crate::dialect::schema::{self, Column, Comparison, Schema};
 use crate::dialect::statement::{ExpectedTrigger, Refusal, Script};
 use crate::dialect::sync::{self, Event, Procedural, Side, Sync, Timing, Upsert};
 use crate::dialect::{Dialect, PREFIX, object_name};
@@ -14,9 +14,7 @@ impl Postgres {
             let ours = self.trigger_name(&sync.name, &trigger.part);
             let mut others = schema.table(&trigger.table).into_iter().flat_map(|table| &table.triggers);
             let later = others.find(|other| {
-                other.name > ours
-                    && !other.name.starts_with(OUR_TRIGGERS)
-                    && other.definition.contains(&format!(" BEFORE {}", trigger.event.keyword()))
+                other.name > ours && !other.name.starts_with(OUR_TRIGGERS) && self.fires_before(other, trigger.event)
             });
             if let Some(other) = later {
                 return Err(Refusal::new(format!(
@@ -110,6 +108,15 @@ impl Postgres {
         format!("REVOKE ALL ON FUNCTION {}() FROM PUBLIC", self.function(sync, part))
     }
 
+    /// Whether a trigger comes before a row is written: `CREATE TRIGGER name BEFORE INSERT OR DELETE OR UPDATE OF … ON …`.
+    fn fires_before(&self, trigger: &schema::Trigger, event: Event) -> bool {
+        let quoted = self.quote(&trigger.name);
+        let head = trigger.definition.strip_prefix("CREATE TRIGGER ").unwrap_or_default();
+        let head = head.strip_prefix(&quoted).or_else(|| head.strip_prefix(&trigger.name)).unwrap_or_default();
+        let events = head.strip_prefix(" BEFORE ").and_then(|events| events.split(" ON ").next()).unwrap_or_default();
+        events.split(" OR ").any(|of| of.starts_with(event.keyword()))
+    }
+
     /// The schema that a table is in.
     fn namespace<'n>(table: &'n str, schema: &'n Schema) -> &'n str {
         table.split_once('.').map_or(schema.namespace.as_str(), |(own, _)| own)
@@ -143,7 +150,7 @@ impl Postgres {
         let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
         let own_name = self.literal(&bypass_word(&sync.name));
         let live = schema.table(&trigger.table);
-        let language = Language { dialect: self, sync, schema, table: &trigger.table };
+        let language = Language { dialect: self, sync };
         let (gate, rules) = match &trigger.touched {
             None => (String::new(), sync::procedure(&language, &trigger.rules, 2)),
             Some(touched) => {
@@ -207,33 +214,19 @@ fn one_image_a_value(column: &Column) -> bool {
 struct Language<'a> {
     dialect: &'a Postgres,
     sync: &'a Sync,
-    schema: &'a Schema,
-    /// The table that the trigger is on.
-    table: &'a str,
 }
 
 impl Procedural for Language<'_> {
     fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
-        if let [(column, value)] = writes {
-            return format!("{pad}NEW.{} := {value};\n", self.dialect.quote(&column.name));
+        let columns: Vec<String> =
+            writes.iter().map(|(column, _)| format!("NEW.{}", self.dialect.quote(&column.name))).collect();
+        if sync::assigned_in_turn(&columns, writes) {
+            let assign = |(column, (_, value)): (&String, &(Column, String))| format!("{pad}{column} := {value};\n");
+            return columns.iter().zip(writes).map(assign).collect();
         }
-        let mut declared = String::new();
-        let mut computed = String::new();
-        let mut assigned = String::new();
-        let bare = self.table.rsplit('.').next().unwrap_or_default();
-        let row = format!(
-            "{}.{}",
-            self.dialect.quote(Postgres::namespace(self.table, self.schema)),
-            self.dialect.quote(bare)
-        );
-        for (position, (column, value)) in writes.iter().enumerate() {
-            let variable = format!("concertina_value{position}");
-            // A type's own name would be looked up by the writer's path, when the function is compiled.
-            declared.push_str(&format!("{pad}  {variable} {row}.{}%TYPE;\n", self.dialect.quote(&column.name)));
-            computed.push_str(&format!("{pad}  {variable} := {value};\n"));
-            assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.dialect.quote(&column.name)));
-        }
-        format!("{pad}DECLARE\n{declared}{pad}BEGIN\n{computed}{assigned}{pad}END;\n")
+        // Not by variables: the names of their types would be looked up when the function is compiled, by the writer's path.
+        let values: Vec<&str> = writes.iter().map(|(_, value)| value.as_str()).collect();
+        format!("{pad}SELECT {} INTO {};\n", values.join(", "), columns.join(", "))
     }
 
     fn reject(&self, message: &str, pad: &str) -> String {

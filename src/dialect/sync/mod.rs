@@ -20,7 +20,7 @@ use super::schema::{Column, ForeignKey, Schema, Table};
 use super::statement::{Refusal, Statement};
 use super::{Dialect, Sql};
 
-pub(super) use procedure::{Procedural, procedure};
+pub(super) use procedure::{Procedural, assigned_in_turn, procedure};
 
 /// What happens when one write gives both sides and they disagree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]

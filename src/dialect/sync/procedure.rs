@@ -3,6 +3,12 @@
 use super::{Rule, Side, Upsert};
 use crate::dialect::schema::Column;
 
+/// Whether each value can be assigned before the next is computed: none reads a column, as `columns` write them, that one before
+/// it has assigned.
+pub(in crate::dialect) fn assigned_in_turn(columns: &[String], writes: &[(Column, String)]) -> bool {
+    (0..writes.len()).all(|at| !columns[..at].iter().any(|column| writes[at].1.contains(column.as_str())))
+}
+
 /// What differs between the databases' procedural languages; each text ends with a line break, and starts with `pad`.
 pub(in crate::dialect) trait Procedural {
     /// Columns of the row become expressions, all evaluated before the first is assigned.
