@@ -97,7 +97,6 @@ impl Write {
             Verb::InsertSelect => writer.insert_select(),
             Verb::Update => Some(writer.update()),
             Verb::Delete => writer.delete(),
-            Verb::ChangeKey if world.reads_key[table] => Some(writer.update()),
             Verb::ChangeKey => writer.change_key(),
         }
     }

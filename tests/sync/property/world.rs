@@ -65,9 +65,6 @@ pub(super) struct Made {
     pub(super) related: Option<Table>,
     /// Rows from before the expand, with nothing in their new columns.
     pub(super) rows: Vec<Row>,
-    /// Key columns that f or b read. A change of them is no write of O or N to the sync, which then leaves the row as it is,
-    /// out of step: design.md's table says "nothing", and its invariant says "always". Such a key is left alone here.
-    pub(super) reads_key: bool,
 }
 
 impl TableSeed {
@@ -185,18 +182,22 @@ impl TableSeed {
             columns.push(Column { name: name.clone(), kind: *kind, default: Value::Null, not_null: false });
         }
         columns.push(Column { name: "other".to_owned(), kind: Type::Integer, default: Value::Null, not_null: false });
-        let reads_key = [&old, &new].into_iter().flatten().any(|mapped| {
-            mapped.expression.any(&|part| match part {
-                Expression::Column(name) => key.iter().any(|(key, _)| key == name),
-                Expression::Exists(_) => true,
-                _ => false,
+        let reads = |key: &str| {
+            [&old, &new].into_iter().flatten().any(|mapped| {
+                mapped.expression.any(&|part| match part {
+                    Expression::Column(name) => name == key,
+                    // It looks for the rows that point to the whole key.
+                    Expression::Exists(_) => true,
+                    _ => false,
+                })
             })
-        });
+        };
         let sync = Sync {
             name: format!("{name}_sync"),
             old: synced,
             new: new.iter().map(|new| NewColumn { name: new.name.clone(), forward: new.expression.clone() }).collect(),
             conflict: [Conflict::Reject, Conflict::New, Conflict::Old][usize::from(self.conflict) % 3],
+            keys_read: key.iter().map(|(name, _)| name.clone()).filter(|name| reads(name)).collect(),
         };
         let key_names: Vec<String> = key.iter().map(|(name, _)| name.clone()).collect();
         let mut table = Table {
@@ -212,7 +213,7 @@ impl TableSeed {
             (looks_up || self.related % 3 == 1).then(|| self.related(&mut table, &key, &new, looks_up, number));
         let rows = self.rows(&table, &key, &sync);
         table.rules.push(Rule::Columns(sync));
-        Made { table, related, rows, reads_key }
+        Made { table, related, rows }
     }
 
     fn related(
@@ -288,7 +289,6 @@ impl TableSeed {
 pub(super) struct World {
     pub(super) tables: Tables,
     pub(super) rows: Vec<(usize, Row)>,
-    pub(super) reads_key: Vec<bool>,
     /// Where the table of each seed is.
     pub(super) slots: Vec<Option<usize>>,
 }
@@ -296,17 +296,15 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seeds: &[Option<TableSeed>], nature: Nature) -> Self {
         let tables = Tables { tables: Vec::new(), nature };
-        let mut world = Self { tables, rows: Vec::new(), reads_key: Vec::new(), slots: Vec::new() };
+        let mut world = Self { tables, rows: Vec::new(), slots: Vec::new() };
         for (at, seed) in seeds.iter().enumerate() {
             let number = world.tables.tables.len();
             world.slots.push(seed.as_ref().map(|_| number));
             let Some(seed) = seed else { continue };
             let made = seed.make(&format!("t{at}"), number);
             world.rows.extend(made.rows.into_iter().map(|row| (number, row)));
-            world.reads_key.push(made.reads_key);
             world.tables.tables.push(made.table);
             if let Some(related) = made.related {
-                world.reads_key.push(false);
                 world.tables.tables.push(related);
             }
         }
