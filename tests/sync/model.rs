@@ -58,6 +58,8 @@ pub(crate) enum Refused {
     LeftNull(String),
     /// The key is there already.
     Duplicate,
+    /// A foreign key would not hold.
+    ForeignKey,
 }
 
 /// What a write comes to.

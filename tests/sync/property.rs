@@ -5,6 +5,7 @@
 //! `CONCERTINA_SEED` runs one seed again, which a failure names; `CONCERTINA_DEEP` asks for many more operations.
 
 mod draw;
+mod moved;
 mod operation;
 mod run;
 mod statement;
