@@ -202,14 +202,14 @@ impl Tables {
     /// Keys of rows here that give what is not there: each with the table there.
     pub(super) fn pending(&self) -> Vec<(usize, Key)> {
         let pairs = self.tables.iter().filter_map(Table::as_here);
-        pairs
-            .flat_map(|pair| {
-                let here = &self.tables[pair.here];
-                let keys = here.rows.iter().map(|row| (row, here.key_of(row)));
-                let pending = keys.filter(|(row, key)| pair.sync.is_pending(row, self.row_at(pair.there, key)));
-                pending.map(|(_, key)| (pair.there, key)).collect::<Vec<_>>()
-            })
-            .collect()
+        pairs.flat_map(|pair| self.pending_of(pair).map(|key| (pair.there, key))).collect()
+    }
+
+    /// Those of one pair.
+    pub(super) fn pending_of(&self, pair: &Pair) -> impl Iterator<Item = Key> {
+        let here = &self.tables[pair.here];
+        let keys = here.rows.iter().map(|row| (row, here.key_of(row)));
+        keys.filter(|(row, key)| pair.sync.is_pending(row, self.row_at(pair.there, key))).map(|(_, key)| key)
     }
 
     /// What is known to leave a pair out of step, on SQLite; nobody writes it here.

@@ -53,7 +53,7 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Verb::Replace),
         1 => Just(Verb::Copy),
         1 => Just(Verb::InsertSelect),
-        1 => Just(Verb::ChangeKey),
+        2 => Just(Verb::ChangeKey),
     ];
     let second = prop_oneof![3 => Just(false), 2 => Just(true)];
     (verb, any::<u8>(), second, vec(any::<u8>(), 0..40)).prop_map(|(verb, table, second, bytes)| Write {
@@ -205,6 +205,11 @@ impl Writer<'_> {
         if let Some(pair) = of.as_there() {
             // Mostly of a row that is here.
             let here = &self.tables.tables[pair.here];
+            // Rows from before the expand soon have none left without a row there.
+            let pending: Vec<Key> = self.tables.pending_of(pair).collect();
+            if !pending.is_empty() && self.draw.once_in(3) {
+                return self.draw.pick(&pending).clone();
+            }
             if !here.rows.is_empty() && !self.draw.once_in(12) {
                 return here.key_of(self.draw.pick(&here.rows));
             }
@@ -372,8 +377,10 @@ impl Writer<'_> {
         let mut set: Vec<(String, Term)> = of.key.iter().cloned().zip(new.into_iter().map(Term::Value)).collect();
         if self.draw.once_in(2) {
             let style = self.style();
+            // What says nothing takes nothing away, on a new key least of all.
+            let says_nothing = of.as_there().is_some() && self.draw.once_in(3);
             for column in self.columns(style) {
-                let value = self.value(&column);
+                let value = if says_nothing { Value::Null } else { self.value(&column) };
                 set.push((column, Term::Value(value)));
             }
         }
