@@ -11,6 +11,7 @@ mod expression;
 mod installed;
 mod lossy;
 mod model;
+mod model_moved;
 mod moved;
 mod mysql_traps;
 mod or_fail;

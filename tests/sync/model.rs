@@ -12,6 +12,8 @@ pub(crate) struct Sync {
     pub(crate) old: Vec<OldColumn>,
     pub(crate) new: Vec<NewColumn>,
     pub(crate) conflict: Conflict,
+    /// Columns of the key that an expression reads, and that the sync does not write.
+    pub(crate) keys_read: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub(crate) enum Refused {
     LeftNull(String),
     /// The key is there already.
     Duplicate,
+    /// A foreign key would not hold.
+    ForeignKey,
 }
 
 /// What a write comes to.
@@ -109,6 +113,8 @@ impl Sync {
         let old_changed = self.old.iter().any(|old| row[&old.name] != before[&old.name]);
         let new_changed = self.new.iter().any(|new| row[&new.name] != before[&new.name]);
         match (old_changed, new_changed) {
+            // Nothing of O or N changed, but of the key that f or b reads: the row follows where it would be out of step.
+            (false, false) if self.key_changed(before, &row) && !self.holds(&row, view) => self.old_wrote(row, view),
             // Nothing of O or N changed: nothing; an unmigrated row stays for the backfill.
             (false, false) => Ok(Written { row, side: None }),
             // Only O changed: old writer; N := f(row).
@@ -117,6 +123,10 @@ impl Sync {
             (false, true) => self.new_wrote(row, view),
             (true, true) => self.both_wrote(row, view),
         }
+    }
+
+    fn key_changed(&self, before: &Row, row: &Row) -> bool {
+        self.keys_read.iter().any(|key| row[key] != before[key])
     }
 
     fn both_wrote(&self, row: Row, view: View<'_>) -> Result<Written, Refused> {
@@ -197,6 +207,7 @@ mod tests {
             old: vec![OldColumn { name: "o".to_owned(), backward, default: "none".into(), required: true }],
             new: vec![NewColumn { name: "n".to_owned(), forward }],
             conflict,
+            keys_read: Vec::new(),
         }
     }
 
@@ -250,6 +261,35 @@ mod tests {
         assert_eq!(updated(Conflict::Reject, ("ada", "-"), ("ada", "-")), written("ada", "-", None));
         // Neither does it look whether the row was in step, or an O is NULL.
         assert_eq!(updated(Conflict::Reject, ("-", "Ada"), ("-", "Ada")), written("-", "Ada", None));
+    }
+
+    #[test]
+    fn update_where_only_a_key_that_f_reads_changed() {
+        // `n` is `k` and `o` in one, `o` is `n`: the key changes what N must be.
+        let sync = Sync {
+            name: "keyed".to_owned(),
+            old: vec![OldColumn { name: "o".to_owned(), backward: column("n"), default: Value::Null, required: false }],
+            new: vec![NewColumn {
+                name: "n".to_owned(),
+                forward: Expression::Join(boxed(column("k")), boxed(column("o"))),
+            }],
+            conflict: Conflict::Reject,
+            keys_read: vec!["k".to_owned()],
+        };
+        let keyed = |k: &str, o: &str, n: &str| {
+            let mut row = row(o, n);
+            row.insert("k".to_owned(), k.into());
+            row
+        };
+        let moved = |o, n| sync.update(&keyed("a", o, n), keyed("b", o, n), VIEW);
+        let comes_to = |o, n, side| Ok(Written { row: keyed("b", o, n), side });
+        assert_eq!(moved("x", "ax"), comes_to("x", "bx", Some(Side::Old)));
+        // In step by b, and not migrated: nothing.
+        assert_eq!(moved("ax", "ax"), comes_to("ax", "ax", None));
+        assert_eq!(moved("x", "-"), comes_to("x", "-", None));
+        // A key that the sync writes, or nobody reads, is no key here.
+        let unread = Sync { keys_read: Vec::new(), ..sync.clone() };
+        assert_eq!(unread.update(&keyed("a", "x", "ax"), keyed("b", "x", "ax"), VIEW), comes_to("x", "ax", None));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! `CONCERTINA_SEED` runs one seed again, which a failure names; `CONCERTINA_DEEP` asks for many more operations.
 
 mod draw;
+mod moved;
 mod operation;
 mod run;
 mod statement;
@@ -26,6 +27,8 @@ const OPERATIONS: usize = 250;
 /// Operations on one database in the fast tier, and in the slow one.
 const FAST: usize = 2_500;
 const DEEP: usize = 100_000;
+/// After so many operations the slow tier says how far it is.
+const PROGRESS: usize = 5_000;
 /// How long a failure may be made smaller.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -206,6 +209,9 @@ async fn check(kind: Kind) {
             }
         }
         operations += OPERATIONS;
+        if deep && operations % PROGRESS == 0 {
+            println!("{kind}: {operations} operations so far");
+        }
         if chosen.is_some() || operations >= wanted {
             break;
         }

@@ -329,7 +329,8 @@ impl<'a> Moved<'a> {
                 vec![
                     if_(
                         key.changed(),
-                        vec![left.clone(), self.arrive()],
+                        // On SQLite, where it takes what it does not say only later, `NEW` says nothing still.
+                        vec![left.clone(), if_(new.set("NEW."), vec![self.arrive()], Vec::new())],
                         vec![self.update_here(&self.backward_of_new, self.rows_here("NEW."))],
                     ),
                     Rule::Seen(Side::New),

@@ -39,7 +39,8 @@ pub(super) enum Operation {
 pub(super) struct Write {
     verb: Verb,
     table: u8,
-    related: bool,
+    /// In the related table, or in that with the new columns.
+    second: bool,
     bytes: Vec<u8>,
 }
 
@@ -52,13 +53,13 @@ fn write() -> impl Strategy<Value = Write> {
         2 => Just(Verb::Replace),
         1 => Just(Verb::Copy),
         1 => Just(Verb::InsertSelect),
-        1 => Just(Verb::ChangeKey),
+        2 => Just(Verb::ChangeKey),
     ];
-    let related = prop_oneof![2 => Just(false), 1 => Just(true)];
-    (verb, any::<u8>(), related, vec(any::<u8>(), 0..40)).prop_map(|(verb, table, related, bytes)| Write {
+    let second = prop_oneof![3 => Just(false), 2 => Just(true)];
+    (verb, any::<u8>(), second, vec(any::<u8>(), 0..40)).prop_map(|(verb, table, second, bytes)| Write {
         verb,
         table,
-        related,
+        second,
         bytes,
     })
 }
@@ -86,7 +87,8 @@ impl Write {
     pub(super) fn statement(&self, kind: Kind, world: &World, tables: &Tables) -> Option<Statement> {
         let slot = world.slots[usize::from(self.table) % world.slots.len()]?;
         let related = tables.tables[slot].related.as_ref().map(|(related, _)| *related);
-        let table = if self.related { related.unwrap_or(slot) } else { slot };
+        let second = related.or_else(|| tables.tables[slot].as_here().map(|pair| pair.there));
+        let table = if self.second { second.unwrap_or(slot) } else { slot };
         let mut writer = Writer { tables, table, draw: Draw::new(&self.bytes) };
         match self.verb {
             Verb::Insert => Some(writer.insert(How::Insert)),
@@ -94,10 +96,10 @@ impl Write {
             Verb::Replace if kind == Kind::Postgres => Some(writer.insert(How::Insert)),
             Verb::Replace => Some(writer.insert(How::Replace)),
             Verb::Copy => Some(writer.insert(if kind == Kind::Postgres { How::Copy } else { How::Insert })),
+            Verb::InsertSelect if tables.tables[table].as_there().is_some() => writer.fill(kind),
             Verb::InsertSelect => writer.insert_select(),
             Verb::Update => Some(writer.update()),
             Verb::Delete => writer.delete(),
-            Verb::ChangeKey if world.reads_key[table] => Some(writer.update()),
             Verb::ChangeKey => writer.change_key(),
         }
     }
@@ -116,20 +118,40 @@ impl Writer<'_> {
 
     fn columns(&mut self, style: Style) -> Vec<String> {
         let tables = self.tables;
-        let Some(sync) = tables.tables[self.table].sync() else {
-            let of = &tables.tables[self.table];
+        let of = &tables.tables[self.table];
+        if let Some(pair) = of.pair() {
+            let synced = match pair.there == self.table {
+                true => pair.sync.new.iter().map(|new| new.name.clone()).collect(),
+                false => pair.sync.old.iter().map(|old| old.name.clone()).collect(),
+            };
+            let own = of.columns.last().expect("a column that no sync has a part in").name.clone();
+            return self.some_of(if style == Style::Neither { Vec::new() } else { synced }, own);
+        }
+        let Some(sync) = of.sync() else {
             return of.columns.iter().map(|column| column.name.clone()).filter(|name| !of.key.contains(name)).collect();
         };
         let old = sync.old.iter().map(|old| old.name.clone()).filter(|_| matches!(style, Style::Old | Style::Both));
         let new = sync.new.iter().map(|new| new.name.clone()).filter(|_| matches!(style, Style::New | Style::Both));
-        let mut columns: Vec<String> = old.chain(new).collect();
-        // One of several now and then, and a column that the sync has no part in.
-        if style != Style::Both && columns.len() > 1 && self.draw.once_in(4) {
+        let columns: Vec<String> = old.chain(new).collect();
+        if style == Style::Both {
+            return self.and_own(columns, "other".to_owned());
+        }
+        self.some_of(columns, "other".to_owned())
+    }
+
+    /// One of several left out now and then.
+    fn some_of(&mut self, mut columns: Vec<String>, own: String) -> Vec<String> {
+        if columns.len() > 1 && self.draw.once_in(4) {
             let left_out = self.draw.below(columns.len());
             columns.remove(left_out);
         }
+        self.and_own(columns, own)
+    }
+
+    /// Now and then with a column that the sync has no part in.
+    fn and_own(&mut self, mut columns: Vec<String>, own: String) -> Vec<String> {
         if columns.is_empty() || self.draw.once_in(4) {
-            columns.push("other".to_owned());
+            columns.push(own);
         }
         columns
     }
@@ -140,7 +162,7 @@ impl Writer<'_> {
         let column = of.column(name);
         let target = of.rules.iter().find_map(|rule| match rule {
             Rule::Related { target, .. } => Some(*target),
-            Rule::Columns(_) => None,
+            _ => None,
         });
         let (Some(target), true) = (target, name.starts_with("to_")) else {
             // A NULL that the old schema refuses, rarely; and a default that is given as well.
@@ -180,6 +202,18 @@ impl Writer<'_> {
 
     fn key(&mut self) -> Key {
         let of = &self.tables.tables[self.table];
+        if let Some(pair) = of.as_there() {
+            // Mostly of a row that is here.
+            let here = &self.tables.tables[pair.here];
+            // Rows from before the expand soon have none left without a row there.
+            let pending: Vec<Key> = self.tables.pending_of(pair).collect();
+            if !pending.is_empty() && self.draw.once_in(3) {
+                return self.draw.pick(&pending).clone();
+            }
+            if !here.rows.is_empty() && !self.draw.once_in(12) {
+                return here.key_of(self.draw.pick(&here.rows));
+            }
+        }
         of.key.iter().map(|name| self.draw.key(of.column(name).kind)).collect()
     }
 
@@ -215,6 +249,10 @@ impl Writer<'_> {
             if let (Style::Both, Some(sync)) = (style, of.sync()) {
                 row = self.agree(row, sync);
             }
+            // What comes there may be in step already.
+            if let Some(pair) = of.as_there().filter(|_| self.draw.once_in(3)) {
+                row.extend(tables.forward_at(pair, &of.key_of(&row)).unwrap_or_default());
+            }
             rows.push(of.key.iter().chain(&columns).map(|name| row[name].clone()).collect());
         }
         let how = match how {
@@ -228,6 +266,9 @@ impl Writer<'_> {
     fn upserted(&mut self, columns: &[String]) -> Vec<String> {
         match self.draw.below(6) {
             5 if self.tables.tables[self.table].sync().is_some() => vec!["other".to_owned()],
+            5 if self.tables.tables[self.table].pair().is_some() => {
+                vec![self.tables.tables[self.table].columns.last().expect("a column").name.clone()]
+            }
             4 => columns[..1].to_vec(),
             _ => columns.to_vec(),
         }
@@ -243,6 +284,24 @@ impl Writer<'_> {
         let rows = self.rows();
         let shift = 30 + i64::try_from(self.draw.below(200)).expect("small");
         Some(Statement::InsertSelect { table: self.table, columns, shift, rows })
+    }
+
+    /// The rows there of some rows here that have none.
+    fn fill(&mut self, kind: Kind) -> Option<Statement> {
+        let of = &self.tables.tables[self.table];
+        let here = &self.tables.tables[of.as_there()?.here];
+        let mut keys: Vec<Key> = here.rows.iter().map(|row| here.key_of(row)).collect();
+        keys.retain(|key| self.tables.find(self.table, key).is_none());
+        keys.truncate(1 + self.draw.below(4));
+        if keys.is_empty() {
+            return None;
+        }
+        let (table, columns) = (self.table, of.key.clone());
+        // A statement there that reads the table here fails on MySQL: error 1442.
+        Some(match kind {
+            Kind::MySql => Statement::Insert { table, columns, rows: keys, how: How::Insert },
+            _ => Statement::Fill { table, rows: Rows::Of(keys) },
+        })
     }
 
     fn rows(&mut self) -> Rows {
@@ -307,11 +366,21 @@ impl Writer<'_> {
         }
         let old = of.key_of(self.draw.pick(&of.rows));
         let new = self.key();
+        if let Some(pair) = of.as_here() {
+            let has_child = self.tables.find(pair.there, &old).is_some();
+            // What a database says of two mistakes, or of a key that only looks different, is its own affair.
+            let taken = self.tables.find(self.table, &new).is_some();
+            if has_child && taken {
+                return None;
+            }
+        }
         let mut set: Vec<(String, Term)> = of.key.iter().cloned().zip(new.into_iter().map(Term::Value)).collect();
         if self.draw.once_in(2) {
             let style = self.style();
+            // What says nothing takes nothing away, on a new key least of all.
+            let says_nothing = of.as_there().is_some() && self.draw.once_in(3);
             for column in self.columns(style) {
-                let value = self.value(&column);
+                let value = if says_nothing { Value::Null } else { self.value(&column) };
                 set.push((column, Term::Value(value)));
             }
         }

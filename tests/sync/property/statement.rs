@@ -24,6 +24,11 @@ pub(super) enum Statement {
         shift: i64,
         rows: Rows,
     },
+    /// Makes the rows there of these rows here, and says nothing of the new columns: docs/project.md's own backfill.
+    Fill {
+        table: usize,
+        rows: Rows,
+    },
     Update {
         table: usize,
         set: Vec<(String, Term)>,
@@ -66,6 +71,7 @@ impl Statement {
         match self {
             Self::Insert { table, .. }
             | Self::InsertSelect { table, .. }
+            | Self::Fill { table, .. }
             | Self::Update { table, .. }
             | Self::Delete { table, .. } => *table,
         }
@@ -102,6 +108,11 @@ impl Statement {
                     terms.join(", "),
                     condition(kind, table, rows)
                 )
+            }
+            Self::Fill { rows, .. } => {
+                let here = &tables[table.as_there().expect("only such a table is filled").here];
+                let (there, key) = (table.key.join(", "), here.key.join(", "));
+                format!("INSERT INTO {name} ({there}) SELECT {key} FROM {}{}", here.name, condition(kind, here, rows))
             }
             Self::Update { set, rows, .. } => {
                 let set: Vec<_> = set

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::super::expression::{Expression, Names, Row, Type, Value};
 use super::super::model::{Refused, Side, Sync, View, Written};
+use super::moved::Pair;
 use super::statement::{How, Key, Rows, Statement, Term};
 use crate::support::Kind;
 
@@ -25,6 +26,9 @@ pub(super) struct Nature {
     pub(super) replace_gives_default: bool,
     /// REPLACE fires DELETE triggers: MySQL always, SQLite under `PRAGMA recursive_triggers`.
     pub(super) replace_fires_delete: bool,
+    /// Foreign keys are looked at when all else of the statement is done: SQLite. Others ask with each row; PostgreSQL when all
+    /// rows are written, before it fires our triggers for them.
+    pub(super) foreign_keys_last: bool,
     /// AFTER triggers run when all rows of the statement are written (PostgreSQL), not after each.
     pub(super) follows_at_the_end: bool,
     /// A statement that failed ends its transaction: PostgreSQL.
@@ -45,6 +49,7 @@ impl Nature {
             not_null_first: sqlite,
             replace_gives_default: sqlite,
             replace_fires_delete: mysql || recursive_triggers,
+            foreign_keys_last: sqlite,
             follows_at_the_end: postgres,
             failure_ends_transaction: postgres,
             upserts_a_row_twice: !postgres,
@@ -63,13 +68,17 @@ pub(super) struct Column {
     pub(super) not_null: bool,
 }
 
-/// What a table's writes bring about. Another kind of sync is another variant here, and an arm in `before` or `after`.
+/// What a table's writes bring about.
 #[derive(Clone, Debug)]
 pub(super) enum Rule {
     /// A sync between columns of this table.
     Columns(Sync),
     /// A write here can change what the new columns of another table must be.
     Related { target: usize, when: Expression },
+    /// It has the old columns of a sync, and another table the new ones.
+    Here(Pair),
+    /// The other way round.
+    There(Pair),
 }
 
 #[derive(Clone, Debug)]
@@ -94,6 +103,11 @@ impl Table {
         self.rules.iter().find_map(|rule| if let Rule::Columns(sync) = rule { Some(sync) } else { None })
     }
 
+    /// Whether a trigger of ours comes before a row of it is inserted.
+    fn has_trigger_before(&self) -> bool {
+        self.rules.iter().any(|rule| matches!(rule, Rule::Columns(_) | Rule::There(_)))
+    }
+
     pub(super) fn key_of(&self, row: &Row) -> Key {
         self.key.iter().map(|name| row[name].clone()).collect()
     }
@@ -103,10 +117,10 @@ impl Table {
 pub(super) type Seen = (usize, Side);
 
 /// What a write of one row is, and what it means to follow.
-struct Event {
-    table: usize,
-    old: Option<Row>,
-    new: Option<Row>,
+pub(super) struct Event {
+    pub(super) table: usize,
+    pub(super) old: Option<Row>,
+    pub(super) new: Option<Row>,
 }
 
 /// All tables.
@@ -114,6 +128,8 @@ struct Event {
 pub(super) struct Tables {
     pub(super) tables: Vec<Table>,
     pub(super) nature: Nature,
+    /// The statement at hand gives defaults for NULLs.
+    pub(super) by_default: bool,
 }
 
 /// Why a statement fails: one of these, where the order in which the rows are met is the database's own.
@@ -165,13 +181,18 @@ impl Tables {
     ) -> Result<(), Refusals> {
         let before = self.tables.clone();
         let mut events = Vec::new();
-        let result = self.carry_out(statement, backwards, &mut events, seen);
+        self.by_default =
+            self.nature.replace_gives_default && matches!(statement, Statement::Insert { how: How::Replace, .. });
+        let mut result = self.carry_out(statement, backwards, &mut events, seen);
+        if result.is_ok() {
+            result = self.each(events, |tables, event| tables.after(&event, seen));
+        }
+        if result.is_ok() && self.nature.foreign_keys_last {
+            result = self.check_foreign_keys();
+        }
+        self.by_default = false;
         if result.is_err() {
             self.tables = before;
-        } else {
-            for event in events {
-                self.after(&event);
-            }
         }
         result
     }
@@ -186,7 +207,7 @@ impl Tables {
         let table = statement.table();
         match statement {
             Statement::Insert { columns, rows, how, .. } => {
-                if *how == How::Copy && self.tables[table].sync().is_none() {
+                if *how == How::Copy && !self.tables[table].has_trigger_before() {
                     // Without a trigger before each row, COPY gathers rows and writes them together: what is wrong with one by
                     // itself comes before a key that is there already.
                     for values in rows {
@@ -217,6 +238,17 @@ impl Tables {
                 }
                 self.each(new, |tables, row| tables.insert(table, row, false, events, seen))?;
             }
+            Statement::Fill { rows, .. } => {
+                let here = self.tables[table].as_there().expect("only such a table is filled").here;
+                let keys: Vec<Key> = self
+                    .selected(here, rows, backwards)
+                    .into_iter()
+                    .map(|at| self.tables[here].key_of(&self.tables[here].rows[at]))
+                    .collect();
+                let names = self.tables[table].key.clone();
+                let new = keys.into_iter().map(|key| self.row(table, names.iter().cloned().zip(key))).collect();
+                self.each(new, |tables, row| tables.insert(table, row, false, events, seen))?;
+            }
             Statement::Update { set, rows, .. } => {
                 let selected = self.selected(table, rows, backwards);
                 self.each(selected, |tables, at| {
@@ -238,7 +270,9 @@ impl Tables {
                 for key in keys {
                     let at = self.find(table, &key).expect("it was there");
                     let old = self.tables[table].rows.remove(at);
-                    self.happened(Event { table, old: Some(old), new: None }, events);
+                    self.deleting(table, &old);
+                    let happened = self.happened(Event { table, old: Some(old), new: None }, events, seen);
+                    happened.map_err(|refused| Refusals::from([refused]))?;
                 }
             }
         }
@@ -284,13 +318,9 @@ impl Tables {
         events: &mut Vec<Event>,
         seen: &mut Vec<Seen>,
     ) -> Result<(), Refused> {
-        let by_default = replace && self.nature.replace_gives_default;
+        let by_default = self.by_default;
         if by_default {
-            for column in &self.tables[table].columns {
-                if column.not_null && column.default != Value::Null && row[&column.name] == Value::Null {
-                    row.insert(column.name.clone(), column.default.clone());
-                }
-            }
+            self.give_defaults(table, &mut row);
         }
         if self.nature.not_null_first {
             self.check_not_null(table, &row)?;
@@ -308,12 +338,23 @@ impl Tables {
             }
             let old = self.tables[table].rows.remove(at);
             if self.nature.replace_fires_delete {
-                self.happened(Event { table, old: Some(old), new: None }, events);
+                self.deleting(table, &old);
+                self.happened(Event { table, old: Some(old), new: None }, events, seen)?;
+            } else {
+                self.replaced_silently(table, &old, seen);
             }
         }
         self.tables[table].rows.push(written.clone());
-        self.happened(Event { table, old: None, new: Some(written) }, events);
-        Ok(())
+        self.happened(Event { table, old: None, new: Some(written) }, events, seen)
+    }
+
+    /// Gives NOT NULL columns their default for a NULL.
+    pub(super) fn give_defaults(&self, table: usize, row: &mut Row) {
+        for column in &self.tables[table].columns {
+            if column.not_null && column.default != Value::Null && row[&column.name] == Value::Null {
+                row.insert(column.name.clone(), column.default.clone());
+            }
+        }
     }
 
     fn upsert(
@@ -363,11 +404,10 @@ impl Tables {
             return Err(Refused::Duplicate);
         }
         self.tables[table].rows[at] = written.clone();
-        self.happened(Event { table, old: Some(before), new: Some(written) }, events);
-        Ok(())
+        self.happened(Event { table, old: Some(before), new: Some(written) }, events, seen)
     }
 
-    fn check_not_null(&self, table: usize, row: &Row) -> Result<(), Refused> {
+    pub(super) fn check_not_null(&self, table: usize, row: &Row) -> Result<(), Refused> {
         let null = |column: &&Column| column.not_null && row[&column.name] == Value::Null;
         match self.tables[table].columns.iter().find(null) {
             Some(column) => Err(Refused::LeftNull(column.name.clone())),
@@ -403,7 +443,8 @@ impl Tables {
                     row = written;
                     seen.extend(side.map(|side| (table, side)));
                 }
-                Rule::Related { .. } => {}
+                Rule::There(pair) => row = self.taken_before(pair, before, row),
+                Rule::Related { .. } | Rule::Here(_) => {}
             }
         }
         Ok(row)
@@ -416,22 +457,28 @@ impl Tables {
         Err(if by_default && has_default { Refused::Conflict(sync.name.clone()) } else { Refused::LeftNull(column) })
     }
 
-    fn happened(&mut self, event: Event, events: &mut Vec<Event>) {
+    fn happened(&mut self, event: Event, events: &mut Vec<Event>, seen: &mut Vec<Seen>) -> Result<(), Refused> {
         if self.nature.follows_at_the_end {
             events.push(event);
-        } else {
-            self.after(&event);
+            return Ok(());
         }
+        self.after(&event, seen)
     }
 
     /// What the table's rules do once a row is written.
-    fn after(&mut self, event: &Event) {
+    fn after(&mut self, event: &Event, seen: &mut Vec<Seen>) -> Result<(), Refused> {
+        if !self.nature.foreign_keys_last {
+            self.check_foreign_key(event)?;
+        }
         for rule in self.tables[event.table].rules.clone() {
             match rule {
                 Rule::Columns(_) => {}
                 Rule::Related { target, when } => self.follow(event, target, &when),
+                Rule::Here(pair) => self.after_here(&pair, event, seen),
+                Rule::There(pair) => self.after_there(&pair, event, seen)?,
             }
         }
+        Ok(())
     }
 
     /// N := f(row) for the rows that the written row points to, by the OLD and the NEW key, where `when` holds.

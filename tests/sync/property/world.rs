@@ -7,21 +7,23 @@ use super::super::expression::{Expression, Names, Row, Type, Value, boxed, colum
 use super::super::model::{Conflict, NewColumn, OldColumn, Sync};
 use super::super::{on, options};
 use super::draw::Draw;
+use super::moved::Pair;
 use super::tables::{Column, Nature, Rule, Table, Tables};
 use crate::support::Kind;
 
 /// What a table and its sync are made from; 0 is the simplest everywhere.
 #[derive(Clone, Debug)]
 pub(super) struct TableSeed {
-    mapping: u8,
+    pair: u8,
+    pub(super) mapping: u8,
     old_types: Vec<u8>,
     new_types: Vec<u8>,
     forward: Vec<u8>,
     backward: Vec<u8>,
-    shapes: Vec<u8>,
+    pub(super) shapes: Vec<u8>,
     conflict: u8,
     key: u8,
-    ignores_case: bool,
+    pub(super) ignores_case: bool,
     related: u8,
     rows: Vec<u8>,
 }
@@ -29,9 +31,19 @@ pub(super) struct TableSeed {
 pub(super) fn table_seed() -> impl Strategy<Value = TableSeed> {
     let bytes = |most: usize| vec(any::<u8>(), 0..most);
     let sides = (vec(any::<u8>(), 1..=3), vec(any::<u8>(), 1..=3), bytes(24), bytes(24), vec(any::<u8>(), 3));
-    (any::<u8>(), sides, any::<u8>(), any::<u8>(), any::<bool>(), any::<u8>(), bytes(60)).prop_map(
-        |(mapping, (old_types, new_types, forward, backward, shapes), conflict, key, ignores_case, related, rows)| {
+    let kind = (any::<u8>(), any::<u8>());
+    (kind, sides, any::<u8>(), any::<u8>(), any::<bool>(), any::<u8>(), bytes(60)).prop_map(
+        |(
+            (pair, mapping),
+            (old_types, new_types, forward, backward, shapes),
+            conflict,
+            key,
+            ignores_case,
+            related,
+            rows,
+        )| {
             TableSeed {
+                pair,
                 mapping,
                 old_types,
                 new_types,
@@ -49,30 +61,36 @@ pub(super) fn table_seed() -> impl Strategy<Value = TableSeed> {
 }
 
 /// One column a side of a mapping.
-struct Mapped {
-    name: String,
-    kind: Type,
-    expression: Expression,
+pub(super) struct Mapped {
+    pub(super) name: String,
+    pub(super) kind: Type,
+    pub(super) expression: Expression,
 }
 
-fn mapped(name: &str, kind: Type, expression: Expression) -> Mapped {
+pub(super) fn mapped(name: &str, kind: Type, expression: Expression) -> Mapped {
     Mapped { name: name.to_owned(), kind, expression }
 }
 
-/// A table of the application, its sync, and the related table if it has one.
+/// A table of the application with its sync; and the related table if it has one, or that with the new columns.
 pub(super) struct Made {
     pub(super) table: Table,
-    pub(super) related: Option<Table>,
+    pub(super) second: Option<Table>,
     /// Rows from before the expand, with nothing in their new columns.
     pub(super) rows: Vec<Row>,
-    /// Key columns that f or b read. A change of them is no write of O or N to the sync, which then leaves the row as it is,
-    /// out of step: design.md's table says "nothing", and its invariant says "always". Such a key is left alone here.
-    pub(super) reads_key: bool,
 }
 
 impl TableSeed {
+    /// Whether its columns move to another table.
+    fn is_pair(&self) -> bool {
+        self.pair % 5 >= 3
+    }
+
+    pub(super) fn pair_cascades(&self) -> bool {
+        self.pair / 5 % 2 == 1
+    }
+
     /// Old and new columns with their expressions.
-    fn mapping(&self, key: &[(String, Type)]) -> (Vec<Mapped>, Vec<Mapped>) {
+    pub(super) fn mapping(&self, key: &[(String, Type)]) -> (Vec<Mapped>, Vec<Mapped>) {
         let public = || boxed(column("o1"));
         match self.mapping % 10 {
             // What a column of one release becomes in the next, several of them one in the other.
@@ -126,18 +144,19 @@ impl TableSeed {
                 vec![mapped("n1", Type::Integer, Expression::Year(boxed(column("o1"))))],
             ),
             // Anything.
-            _ => self.grown(key),
+            _ => self.grown(key, key),
         }
     }
 
-    fn grown(&self, key: &[(String, Type)]) -> (Vec<Mapped>, Vec<Mapped>) {
+    /// Anything: f reads the old columns, and now and then the key beside them; b the new ones and theirs.
+    pub(super) fn grown(&self, key: &[(String, Type)], key_of_new: &[(String, Type)]) -> (Vec<Mapped>, Vec<Mapped>) {
         const TYPES: [Type; 5] = [Type::Text, Type::Integer, Type::Boolean, Type::Text, Type::Timestamp];
         let typed = |side: &str, types: &[u8]| -> Vec<(String, Type)> {
             let of = |(at, byte): (usize, &u8)| (format!("{side}{}", at + 1), TYPES[usize::from(*byte) % TYPES.len()]);
             types.iter().enumerate().map(of).collect()
         };
         let (old, new) = (typed("o", &self.old_types), typed("n", &self.new_types));
-        let grow = |columns: &[(String, Type)], from: &[(String, Type)], bytes: &[u8]| -> Vec<Mapped> {
+        let grow = |columns: &[(String, Type)], from: &[(String, Type)], key: &[(String, Type)], bytes: &[u8]| {
             let mut draw = Draw::new(bytes);
             let mut from = from.to_vec();
             if draw.once_in(4) {
@@ -152,19 +171,26 @@ impl TableSeed {
                 }
                 mapped(name, *kind, expression)
             };
-            columns.iter().map(shape).collect()
+            columns.iter().map(shape).collect::<Vec<Mapped>>()
         };
-        (grow(&old, &new, &self.backward), grow(&new, &old, &self.forward))
+        (grow(&old, &new, key_of_new, &self.backward), grow(&new, &old, key, &self.forward))
+    }
+
+    pub(super) fn key_columns(&self) -> Vec<(String, Type)> {
+        match self.key % 4 {
+            0 | 3 => vec![("id".to_owned(), Type::Integer)],
+            1 => vec![("id".to_owned(), Type::Text)],
+            _ => vec![("id1".to_owned(), Type::Integer), ("id2".to_owned(), Type::Text)],
+        }
     }
 
     /// The table number `number` of the model, whose related one follows it at `number + 1`.
     pub(super) fn make(&self, name: &str, number: usize) -> Made {
+        if self.is_pair() {
+            return self.make_pair(name, number);
+        }
         let mut draw = Draw::new(&self.shapes);
-        let key: Vec<(String, Type)> = match self.key % 4 {
-            0 | 3 => vec![("id".to_owned(), Type::Integer)],
-            1 => vec![("id".to_owned(), Type::Text)],
-            _ => vec![("id1".to_owned(), Type::Integer), ("id2".to_owned(), Type::Text)],
-        };
+        let key = self.key_columns();
         let (old, new) = self.mapping(&key);
         let looks_up = new.iter().any(|new| new.expression.any(&|part| matches!(part, Expression::Exists(_))));
         let mut columns: Vec<Column> = key
@@ -185,18 +211,22 @@ impl TableSeed {
             columns.push(Column { name: name.clone(), kind: *kind, default: Value::Null, not_null: false });
         }
         columns.push(Column { name: "other".to_owned(), kind: Type::Integer, default: Value::Null, not_null: false });
-        let reads_key = [&old, &new].into_iter().flatten().any(|mapped| {
-            mapped.expression.any(&|part| match part {
-                Expression::Column(name) => key.iter().any(|(key, _)| key == name),
-                Expression::Exists(_) => true,
-                _ => false,
+        let reads = |key: &str| {
+            [&old, &new].into_iter().flatten().any(|mapped| {
+                mapped.expression.any(&|part| match part {
+                    Expression::Column(name) => name == key,
+                    // It looks for the rows that point to the whole key.
+                    Expression::Exists(_) => true,
+                    _ => false,
+                })
             })
-        });
+        };
         let sync = Sync {
             name: format!("{name}_sync"),
             old: synced,
             new: new.iter().map(|new| NewColumn { name: new.name.clone(), forward: new.expression.clone() }).collect(),
             conflict: [Conflict::Reject, Conflict::New, Conflict::Old][usize::from(self.conflict) % 3],
+            keys_read: key.iter().map(|(name, _)| name.clone()).filter(|name| reads(name)).collect(),
         };
         let key_names: Vec<String> = key.iter().map(|(name, _)| name.clone()).collect();
         let mut table = Table {
@@ -210,9 +240,9 @@ impl TableSeed {
         };
         let related =
             (looks_up || self.related % 3 == 1).then(|| self.related(&mut table, &key, &new, looks_up, number));
-        let rows = self.rows(&table, &key, &sync);
+        let rows = self.rows(&table, &key, &sync.old, &sync.new);
         table.rules.push(Rule::Columns(sync));
-        Made { table, related, rows, reads_key }
+        Made { table, second: related, rows }
     }
 
     fn related(
@@ -257,16 +287,17 @@ impl TableSeed {
         }
     }
 
-    fn rows(&self, table: &Table, key: &[(String, Type)], sync: &Sync) -> Vec<Row> {
+    /// Rows from before the expand.
+    pub(super) fn rows(&self, table: &Table, key: &[(String, Type)], old: &[OldColumn], new: &[NewColumn]) -> Vec<Row> {
         let mut draw = Draw::new(&self.rows);
         let count = self.rows.len() / 6;
-        let is_new = |name: &str| sync.new.iter().any(|new| new.name == name);
+        let is_new = |name: &str| new.iter().any(|new| new.name == name);
         (0..count)
             .map(|number| {
                 let mut row: Row = Row::new();
                 for column in &table.columns {
                     let at = key.iter().position(|(name, _)| *name == column.name);
-                    let required = sync.old.iter().any(|old| old.name == column.name && old.required);
+                    let required = old.iter().any(|old| old.name == column.name && old.required);
                     let value = match at {
                         // Keys that surely differ, in every collation.
                         Some(0) if column.kind == Type::Text => Value::Text(format!("k{number}")),
@@ -288,27 +319,22 @@ impl TableSeed {
 pub(super) struct World {
     pub(super) tables: Tables,
     pub(super) rows: Vec<(usize, Row)>,
-    pub(super) reads_key: Vec<bool>,
     /// Where the table of each seed is.
     pub(super) slots: Vec<Option<usize>>,
 }
 
 impl World {
     pub(super) fn new(seeds: &[Option<TableSeed>], nature: Nature) -> Self {
-        let tables = Tables { tables: Vec::new(), nature };
-        let mut world = Self { tables, rows: Vec::new(), reads_key: Vec::new(), slots: Vec::new() };
+        let tables = Tables { tables: Vec::new(), nature, by_default: false };
+        let mut world = Self { tables, rows: Vec::new(), slots: Vec::new() };
         for (at, seed) in seeds.iter().enumerate() {
             let number = world.tables.tables.len();
             world.slots.push(seed.as_ref().map(|_| number));
             let Some(seed) = seed else { continue };
             let made = seed.make(&format!("t{at}"), number);
             world.rows.extend(made.rows.into_iter().map(|row| (number, row)));
-            world.reads_key.push(made.reads_key);
             world.tables.tables.push(made.table);
-            if let Some(related) = made.related {
-                world.reads_key.push(false);
-                world.tables.tables.push(related);
-            }
+            world.tables.tables.extend(made.second);
         }
         world
     }
@@ -354,6 +380,12 @@ impl World {
                 lines.push(line);
             }
             lines.push(format!("PRIMARY KEY ({})", table.key.join(", ")));
+            if let Some(pair) = table.as_there() {
+                let here = &self.tables.tables[pair.here];
+                let (there, key) = (table.key.join(", "), here.key.join(", "));
+                let cascade = if pair.cascades { " ON DELETE CASCADE" } else { "" };
+                lines.push(format!("FOREIGN KEY ({there}) REFERENCES {} ({key}){cascade}", here.name));
+            }
             // The related table's keys are compared with the table's.
             let without_case = table.ignores_case;
             let collation = match kind {
@@ -370,6 +402,9 @@ impl World {
     pub(super) fn steps(&self, kind: Kind) -> String {
         let mut text = "steps:\n".to_owned();
         for table in &self.tables.tables {
+            if let Some(pair) = table.as_here() {
+                text.push_str(&self.step_of_pair(kind, pair));
+            }
             let (Some(sync), name) = (table.sync(), &table.name) else { continue };
             let says = |expression: &Expression| in_words(kind, table, expression);
             for new in &sync.new {
@@ -418,6 +453,26 @@ impl World {
         text
     }
 
+    fn step_of_pair(&self, kind: Kind, Pair { sync, here, there, .. }: &Pair) -> String {
+        let (here, there) = (&self.tables.tables[*here], &self.tables.tables[*there]);
+        let key: Vec<_> = sync.key.iter().map(|(there, here)| format!("{there}: {here}")).collect();
+        let mut text = format!(
+            "  - sync:\n      name: {}\n      table: {}\n      to: {{ table: {}, key: {{ {} }} }}\n      forward:\n",
+            sync.name,
+            here.name,
+            there.name,
+            key.join(", ")
+        );
+        for new in &sync.new {
+            text.push_str(&format!("        {}: {}\n", new.name, in_words(kind, here, &new.forward)));
+        }
+        text.push_str("      backward:\n");
+        for old in &sync.old {
+            text.push_str(&format!("        {}: {}\n", old.name, in_words(kind, there, &old.backward)));
+        }
+        text
+    }
+
     /// The backfill of a table: f for each row whose new side is not set, and will be.
     pub(super) fn backfill(kind: Kind, table: &Table) -> Option<String> {
         let sync = table.sync()?;
@@ -439,7 +494,7 @@ impl World {
 
 /// MariaDB's catalog shows a default's characters of four bytes as `?`, in SHOW CREATE TABLE too: nobody can know what the
 /// default is. `concertina` takes it for `?`, so that left out counts as given, and a `drop_not_null` makes it `?`.
-fn is_beyond_the_catalog(default: &Value) -> bool {
+pub(super) fn is_beyond_the_catalog(default: &Value) -> bool {
     matches!(default, Value::Text(text) if text.chars().any(|character| character > '\u{ffff}'))
 }
 
