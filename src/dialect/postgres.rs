@@ -51,6 +51,15 @@ impl Postgres {
         format!("{}, pg_temp", self.quote(own))
     }
 
+    /// Whether a trigger comes before a row is written: `CREATE TRIGGER name BEFORE INSERT OR DELETE OR UPDATE OF … ON …`.
+    fn fires_before(&self, trigger: &super::schema::Trigger, event: Event) -> bool {
+        let quoted = self.quote(&trigger.name);
+        let head = trigger.definition.strip_prefix("CREATE TRIGGER ").unwrap_or_default();
+        let head = head.strip_prefix(&quoted).or_else(|| head.strip_prefix(&trigger.name)).unwrap_or_default();
+        let events = head.strip_prefix(" BEFORE ").and_then(|events| events.split(" ON ").next()).unwrap_or_default();
+        events.split(" OR ").any(|of| of.starts_with(event.keyword()))
+    }
+
     fn create_function(&self, sync: &Sync, part: &str, body: &str) -> String {
         // An expression, or a column's name, may hold any quote: this one must not be in it.
         let mut quote = "$concertina$".to_owned();
@@ -69,6 +78,7 @@ impl Postgres {
     /// which costs a single-row UPDATE three times what the same test costs here (`benches/sync_cost.rs`). The function has no
     /// SET clause either, which every call would pay for. So until it has set the search path itself it runs with the rights
     /// of its owner and the path of its caller: every name in there is qualified, and `record_image_ne` asks no operator.
+    /// The types of variables are looked up then, wherever they stand, and a caller's temporary types come first of all.
     fn function_body(&self, sync: &Sync, schema: &Schema, trigger: &sync::Trigger) -> String {
         let path = self.literal(&self.search_path(sync, schema));
         let row = if trigger.event == Event::Delete { "OLD" } else { "NEW" };
@@ -93,7 +103,8 @@ impl Postgres {
             }
         };
         format!(
-            "\nDECLARE\n  concertina_path text;\n  concertina_bypass text;\n  concertina_set text;\nBEGIN\n  IF {gate} THEN\n    \
+            "\nDECLARE\n  concertina_path pg_catalog.text;\n  concertina_bypass pg_catalog.text;\n  \
+             concertina_set pg_catalog.text;\nBEGIN\n  IF {gate} THEN\n    \
              concertina_bypass := COALESCE(pg_catalog.current_setting('concertina.bypass', true), '');\n    \
              IF pg_catalog.strpos(concertina_bypass, {own_name}) OPERATOR(pg_catalog.=) 0 THEN\n      \
              concertina_path := pg_catalog.current_setting('search_path');\n      \
@@ -114,19 +125,17 @@ struct Language<'a> {
 
 impl Procedural for Language<'_> {
     fn assign(&self, writes: &[(Column, String)], pad: &str) -> String {
-        if let [(column, value)] = writes {
-            return format!("{pad}NEW.{} := {value};\n", self.dialect.quote(&column.name));
+        let columns: Vec<String> =
+            writes.iter().map(|(column, _)| format!("NEW.{}", self.dialect.quote(&column.name))).collect();
+        let reads_what_is_written =
+            |at: usize| columns[..at].iter().any(|column| writes[at].1.contains(column.as_str()));
+        if !(0..writes.len()).any(reads_what_is_written) {
+            let assign = |(column, (_, value)): (&String, &(Column, String))| format!("{pad}{column} := {value};\n");
+            return columns.iter().zip(writes).map(assign).collect();
         }
-        let mut declared = String::new();
-        let mut computed = String::new();
-        let mut assigned = String::new();
-        for (position, (column, value)) in writes.iter().enumerate() {
-            let variable = format!("concertina_value{position}");
-            declared.push_str(&format!("{pad}  {variable} {};\n", column.base_type));
-            computed.push_str(&format!("{pad}  {variable} := {value};\n"));
-            assigned.push_str(&format!("{pad}  NEW.{} := {variable};\n", self.dialect.quote(&column.name)));
-        }
-        format!("{pad}DECLARE\n{declared}{pad}BEGIN\n{computed}{assigned}{pad}END;\n")
+        // Not by variables: the names of their types would be looked up before the function has set its search path.
+        let values: Vec<&str> = writes.iter().map(|(_, value)| value.as_str()).collect();
+        format!("{pad}SELECT {} INTO {};\n", values.join(", "), columns.join(", "))
     }
 
     fn reject(&self, message: &str, pad: &str) -> String {
@@ -452,9 +461,7 @@ impl Dialect for Postgres {
             let ours = self.trigger_name(&sync.name, &trigger.part);
             let mut others = schema.table(&trigger.table).into_iter().flat_map(|table| &table.triggers);
             let later = others.find(|other| {
-                other.name > ours
-                    && !other.name.starts_with(OUR_TRIGGERS)
-                    && other.definition.contains(&format!(" BEFORE {}", trigger.event.keyword()))
+                other.name > ours && !other.name.starts_with(OUR_TRIGGERS) && self.fires_before(other, trigger.event)
             });
             if let Some(other) = later {
                 return Err(Refusal::new(format!(
