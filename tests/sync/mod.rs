@@ -2,6 +2,7 @@
 //!
 //! A test makes its tables with SQL of its own, expands a release with the sync, and writes as the application does.
 
+mod bypass;
 mod cascades;
 mod columns;
 mod concurrency;
@@ -9,13 +10,19 @@ mod conflicts;
 mod disjoint;
 mod expression;
 mod installed;
+mod keys;
+mod leftovers;
 mod lossy;
 mod model;
 mod model_moved;
 mod moved;
+mod moved_concurrency;
+mod mysql_records;
 mod mysql_traps;
+mod nodes;
 mod or_fail;
 mod postgres_names;
+mod postgres_refusals;
 mod postgres_traps;
 mod preflight;
 mod property;

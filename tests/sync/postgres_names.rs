@@ -108,6 +108,48 @@ async fn types_in_front(db: TestDatabase) {
     }
 }
 
+/// A type of the caller's own, with a check that runs as whoever casts to it.
+async fn temporary_types(db: TestDatabase) {
+    let mut owner = db.owner().await;
+    owner.run("CREATE TABLE items (id integer PRIMARY KEY, o varchar(40), p varchar(40))").await;
+    expand(
+        &db,
+        "
+  - add_column: { table: items, column: { name: e, type: { enum: [ONE, TWO], name: numbers } } }
+  - add_column: { table: items, column: { name: f, type: text } }
+  - sync:
+      name: several
+      table: items
+      forward: { e: upper(o)::numbers, f: p }
+      backward: { o: lower(e::text), p: CASE WHEN o = 'two' THEN upper(f) ELSE f END }",
+    );
+    db.grant_application(&["items"]).await;
+    for path in ["public", "''"] {
+        let mut session = db.application().await;
+        session
+            .run(format!(
+                "CREATE FUNCTION pg_temp.whoami(pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+                     IF current_user <> session_user THEN RAISE EXCEPTION 'hijacked'; END IF; RETURN true; END $$;
+                 CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.whoami(VALUE));
+                 CREATE DOMAIN pg_temp.numbers AS pg_catalog.text CHECK (pg_temp.whoami(VALUE));
+                 SET search_path = {path}; DELETE FROM public.items"
+            ))
+            .await;
+        session.run("INSERT INTO public.items (id, o, p) VALUES (1, 'one', 'p'), (2, 'two', 'q')").await;
+        session.run("INSERT INTO public.items (id, e, f) VALUES (3, 'ONE', 'r'), (4, 'TWO', 's')").await;
+        // What is read is the row as it was written, not as the sync has it by then.
+        session.run("UPDATE public.items SET f = 'old' WHERE id IN (1, 2)").await;
+        session.run("UPDATE public.items SET e = 'ONE', f = 'new' WHERE id = 2").await;
+        session.run("UPDATE public.items SET o = 'two' WHERE id = 3").await;
+        let found = session.lines("SELECT id, o, p, e, f FROM public.items ORDER BY id").await;
+        assert_eq!(
+            found,
+            ["1|one|old|ONE|old", "2|one|NEW|ONE|new", "3|two|r|TWO|r", "4|two|s|TWO|s"],
+            "on the path {path}"
+        );
+    }
+}
+
 async fn function_elsewhere(db: TestDatabase) {
     let mut owner = db.owner().await;
     let database = owner.value("SELECT current_database()").await.unwrap();
@@ -261,6 +303,7 @@ fn admin_url(db: &TestDatabase) -> String {
 
 on_one_database! {
     Postgres:
+    types_of_the_callers_own_are_never_used: temporary_types;
     no_search_path_gets_between: search_paths;
     no_type_gets_between: types_in_front;
     a_function_that_the_trigger_would_not_find_is_told_by_expand: function_elsewhere;

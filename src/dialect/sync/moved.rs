@@ -240,13 +240,20 @@ impl<'a> Moved<'a> {
         })
     }
 
+    /// Takes the row here that belongs to the one at hand there: whoever writes it has committed once this is through.
+    fn lock_here(&self) -> Rule {
+        let table = self.dialect.table(&self.old.name);
+        let quote = |column: &Column| self.dialect.quote(&column.name);
+        let as_it_is: Vec<_> =
+            self.left_out.iter().map(|(column, _)| format!("{0} = {table}.{0}", quote(column))).collect();
+        let statement = format!("UPDATE {table} SET {}", as_it_is.join(", "));
+        Rule::Lock(Write { statement, rows: self.rows_here("NEW.") })
+    }
+
     /// A row there that does not say what N is: it is what the row here says.
     fn take(&self) -> Rule {
         let table = self.dialect.table(&self.old.name);
         let rows = self.rows_here("NEW.");
-        let quote = |column: &Column| self.dialect.quote(&column.name);
-        let as_it_is: Vec<_> =
-            self.left_out.iter().map(|(column, _)| format!("{0} = {table}.{0}", quote(column))).collect();
         let looked_up = self
             .forward_of_table
             .iter()
@@ -255,18 +262,19 @@ impl<'a> Moved<'a> {
                 ((*column).clone(), query)
             })
             .collect();
-        let lock = Write { statement: format!("UPDATE {table} SET {}", as_it_is.join(", ")), rows };
         Rule::If {
             condition: format!("NOT {}", self.columns(&self.forward_of_table).set("NEW.")),
-            then: vec![Rule::Lock(lock), Rule::Assign(looked_up)],
+            then: vec![self.lock_here(), Rule::Assign(looked_up)],
             otherwise: Vec::new(),
         }
     }
 
-    /// A row came to this key there: the row here follows, unless it says so already.
-    fn arrive(&self) -> Rule {
+    /// A row came to this key there: the row here follows, unless it says so already. That is asked only once nobody else
+    /// is writing it: a foreign key does not wait for an old writer who is about to take the value away.
+    fn arrive(&self) -> Vec<Rule> {
         let agrees = self.columns(&self.forward_of_table).equal("NEW.");
-        self.update_here(&self.backward_of_new, format!("{} AND NOT {agrees}", self.rows_here("NEW.")))
+        let follow = self.update_here(&self.backward_of_new, format!("{} AND NOT {agrees}", self.rows_here("NEW.")));
+        vec![self.lock_here(), follow]
     }
 
     pub(super) fn triggers(&self) -> Vec<Trigger> {
@@ -319,7 +327,7 @@ impl<'a> Moved<'a> {
                 Timing::After,
                 Event::Insert,
                 None,
-                vec![if_(new.set("NEW."), vec![self.arrive(), Rule::Seen(Side::New)], Vec::new())],
+                vec![if_(new.set("NEW."), [self.arrive(), vec![Rule::Seen(Side::New)]].concat(), Vec::new())],
             ),
             trigger(
                 there_update,
@@ -330,7 +338,7 @@ impl<'a> Moved<'a> {
                     if_(
                         key.changed(),
                         // On SQLite, where it takes what it does not say only later, `NEW` says nothing still.
-                        vec![left.clone(), if_(new.set("NEW."), vec![self.arrive()], Vec::new())],
+                        vec![left.clone(), if_(new.set("NEW."), self.arrive(), Vec::new())],
                         vec![self.update_here(&self.backward_of_new, self.rows_here("NEW."))],
                     ),
                     Rule::Seen(Side::New),
