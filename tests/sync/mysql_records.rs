@@ -125,8 +125,40 @@ async fn rolled_back(db: TestDatabase) {
     assert_eq!(owner.lines(left).await, [""; 0]);
 }
 
+/// A backup is restored by a client that leaves comments out.
+async fn restored(db: TestDatabase) {
+    let mut owner = db.owner().await;
+    owner.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, o VARCHAR(40)) ENGINE=InnoDB").await;
+    let mut train = Train::new(&db);
+    let steps = "
+steps:
+  - add_column: { table: items, column: { name: n, type: string(40) } }
+  - sync: { name: items_case, table: items, forward: { n: upper(o) }, backward: { o: lower(n) } }
+";
+    train.add(&[("expand/01_steps.yaml", steps)]);
+    train.concertina().run(&["expand"]).expect_code(0);
+    let triggers = "SELECT TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT FROM information_schema.TRIGGERS \
+                    WHERE TRIGGER_SCHEMA = DATABASE()";
+    for trigger in owner.rows(triggers).await {
+        let [name, timing, event, text] = &trigger.into_iter().flatten().collect::<Vec<_>>()[..] else {
+            panic!("four values")
+        };
+        let mut kept = text.clone();
+        while let Some((before, (_, after))) =
+            kept.split_once("/*").map(|(before, rest)| (before, rest.split_once("*/").unwrap()))
+        {
+            kept = format!("{before}{after}");
+        }
+        owner.run("SET SESSION sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')").await;
+        owner.run(format!("DROP TRIGGER {name}")).await;
+        owner.run(format!("CREATE TRIGGER {name} {timing} {event} ON items FOR EACH ROW {kept}")).await;
+    }
+    train.concertina().run(&["check"]).expect_code(5);
+}
+
 on_one_database! {
     MySql:
     a_default_that_the_catalog_cannot_show_is_left_alone: four_bytes;
+    a_restored_trigger_is_the_one_that_was_installed: restored;
     who_wrote_is_known_whatever_was_rolled_back: rolled_back;
 }

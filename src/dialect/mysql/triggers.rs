@@ -37,9 +37,10 @@ impl MySql {
                 Some(touched) => format!("IF {} THEN IF NOT {bypassed} THEN\n{body}END IF; END IF", touched.condition),
                 None => format!("IF NOT {bypassed} THEN\n{body}END IF"),
             };
-            // The catalog shows string literals without their escapes, so it is a mark that tells our text.
-            let mark = format!("/* concertina:{} */", &digest(&text)[..16]);
-            script.statements.extend(self.trigger(&name, &head, &format!("BEGIN\n{mark}\n{text};\nEND")));
+            // The catalog shows string literals without their escapes, so it is a mark that tells our text: a label, since
+            // the `mariadb` client leaves comments out of what it restores.
+            let mark = format!("{PREFIX}{}", &digest(&text)[..16]);
+            script.statements.extend(self.trigger(&name, &head, &format!("{mark}: BEGIN\n{text};\nEND")));
             script.expects.push(ExpectedTrigger { table: trigger.table, name, text: mark });
         }
         Ok(script)
