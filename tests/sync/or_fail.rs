@@ -74,3 +74,47 @@ fn or_ignore_leaves_no_row_out_of_step() {
         assert_eq!(session.lines("SELECT COUNT(*) FROM items WHERE id = 6").await, ["0"]);
     });
 }
+
+#[test]
+fn or_ignore_and_replace_leave_no_pair_of_tables_out_of_step() {
+    run(Kind::Sqlite, "or_ignore_moved", async |db| {
+        let mut session = db.owner().await;
+        session
+            .run("CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, bio VARCHAR(40) NOT NULL DEFAULT 'none')")
+            .await;
+        session
+            .run(
+                "CREATE TABLE profiles (user_id INTEGER NOT NULL PRIMARY KEY REFERENCES users (id), \
+                 bio VARCHAR(40) UNIQUE, colour VARCHAR(10))",
+            )
+            .await;
+        expand(
+            &db,
+            "
+  - sync:
+      name: users_bio
+      table: users
+      to: { table: profiles, key: { user_id: id } }
+      forward: { bio: upper(bio) }
+      backward: { bio: \"CASE WHEN bio <> 'nothing' THEN lower(bio) END\" }",
+        );
+        session.run("INSERT INTO users (id, bio) VALUES (1, 'Ada'), (2, 'Bob')").await;
+        session.run("INSERT INTO users (id) VALUES (3)").await;
+        let all = "SELECT u.id, u.bio, p.bio FROM users u LEFT JOIN profiles p ON p.user_id = u.id ORDER BY u.id";
+        let before = ["1|Ada|ADA", "2|Bob|BOB", "3|none|-"];
+        for statement in [
+            // The old column refuses the NULL that it would become.
+            "INSERT OR IGNORE INTO profiles (user_id, bio) VALUES (3, 'nothing')",
+            "UPDATE OR IGNORE profiles SET bio = 'nothing' WHERE user_id = 1",
+            "REPLACE INTO profiles (user_id, bio) VALUES (1, 'nothing')",
+            "REPLACE INTO profiles (user_id, bio) VALUES (3, 'nothing')",
+            // The new column is taken.
+            "INSERT OR IGNORE INTO users (id, bio) VALUES (4, 'Bob')",
+            "UPDATE OR IGNORE users SET bio = 'Ada' WHERE id IN (2, 3)",
+        ] {
+            let failure = session.execute(statement).await.expect_err(statement);
+            assert!(failure.message.contains("users_bio"), "{statement}: {failure:?}");
+            assert_eq!(session.lines(all).await, before, "after {statement}");
+        }
+    });
+}

@@ -114,10 +114,9 @@ impl Sqlite {
                         .iter()
                         .map(|(column, value)| self.same(&format!("{name}.{}", self.quote(&column.name)), value, column))
                         .collect();
-                    let message = format!("concertina sync {}: a constraint keeps the row from being in step", sync.name);
                     output.push(format!(
                         "SELECT RAISE(ABORT, {}) FROM {name} WHERE {row} AND {when} AND NOT ({})",
-                        self.literal(&message),
+                        self.out_of_step(sync),
                         kept.join(" AND ")
                     ));
                 }
@@ -131,7 +130,19 @@ impl Sqlite {
                     side.word()
                 )),
                 Rule::Lock(_) => {}
-                Rule::Write(write) => output.push(format!("{} WHERE {} AND {when}", write.statement, write.rows)),
+                Rule::Write(write) => {
+                    output.push(format!("{} WHERE {} AND {when}", write.statement, write.rows));
+                    // Under `INSERT OR IGNORE` as above; and under REPLACE, a NULL that a column refuses is its default.
+                    if let Some(kept) = &write.kept {
+                        output.push(format!(
+                            "SELECT RAISE(ABORT, {}) FROM {} WHERE {} AND {when} AND NOT {}",
+                            self.out_of_step(sync),
+                            kept.table,
+                            write.rows,
+                            kept.condition
+                        ));
+                    }
+                }
                 Rule::Upsert(upsert) => {
                     let other = self.table(&upsert.table);
                     let pairs = |columns: &[(Column, String)], joint: &str| {
@@ -146,6 +157,14 @@ impl Sqlite {
                         self.columns(&all().map(|(column, _)| column.name.clone()).collect::<Vec<_>>()),
                         all().map(|(_, value)| value.clone()).collect::<Vec<_>>().join(", ")
                     ));
+                    let kept = |(column, value): &(Column, String)| {
+                        self.same(&format!("{other}.{}", self.quote(&column.name)), value, column)
+                    };
+                    output.push(format!(
+                        "SELECT RAISE(ABORT, {}) WHERE {when} AND NOT EXISTS (SELECT 1 FROM {other} WHERE {key} AND {})",
+                        self.out_of_step(sync),
+                        upsert.set.iter().map(kept).collect::<Vec<_>>().join(" AND ")
+                    ));
                 }
                 Rule::Require(column) => output.push(format!(
                     "SELECT RAISE(ABORT, {}) FROM {name} WHERE {row} AND {name}.{} IS NULL",
@@ -154,6 +173,11 @@ impl Sqlite {
                 )),
             }
         }
+    }
+
+    /// The message of a write that a constraint changed, or made do nothing.
+    fn out_of_step(&self, sync: &Sync) -> String {
+        self.literal(&format!("concertina sync {}: a constraint keeps the row from being in step", sync.name))
     }
 
     fn trigger(&self, sync: &Sync, name: &str, head: &str, statements: &[String]) -> String {

@@ -238,6 +238,17 @@ pub struct Write {
     pub statement: String,
     /// The condition for its rows.
     pub rows: String,
+    /// What holds for those rows afterwards, where a database may leave them as they were and say nothing.
+    pub kept: Option<Kept>,
+}
+
+/// What a write must have come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The table that was written, as SQL.
+    pub table: String,
+    /// SQL, never NULL.
+    pub condition: String,
 }
 
 /// A row of another table, by its key, and what it becomes.

@@ -18,7 +18,8 @@
 
 use super::mapping::{Columns, Mapping, Place};
 use super::{
-    Destination, Event, Invariant, Rule, Side, Sync, Timing, Touched, Trigger, Upsert, Write, live_column, live_table,
+    Destination, Event, Invariant, Kept, Rule, Side, Sync, Timing, Touched, Trigger, Upsert, Write, live_column,
+    live_table,
 };
 use crate::dialect::Dialect;
 use crate::dialect::schema::{Column, Schema, Table};
@@ -221,12 +222,15 @@ impl<'a> Moved<'a> {
     }
 
     fn update_here(&self, mapping: &Mapping<'_>, rows: String) -> Rule {
-        let statement = format!(
-            "UPDATE {} SET {}",
-            self.dialect.table(&self.old.name),
-            Columns { dialect: self.dialect, mapping }.assignments()
-        );
-        Rule::Write(Write { statement, rows })
+        self.update(self.old, mapping, rows)
+    }
+
+    /// An UPDATE that must not be ignored.
+    fn update(&self, table: &Table, mapping: &Mapping<'_>, rows: String) -> Rule {
+        let (table, columns) = (self.dialect.table(&table.name), Columns { dialect: self.dialect, mapping });
+        let kept = Kept { condition: columns.equal(&format!("{table}.")), table: table.clone() };
+        let statement = format!("UPDATE {table} SET {}", columns.assignments());
+        Rule::Write(Write { statement, rows, kept: Some(kept) })
     }
 
     /// An old writer's write: the row there follows.
@@ -247,7 +251,7 @@ impl<'a> Moved<'a> {
         let as_it_is: Vec<_> =
             self.left_out.iter().map(|(column, _)| format!("{0} = {table}.{0}", quote(column))).collect();
         let statement = format!("UPDATE {table} SET {}", as_it_is.join(", "));
-        Rule::Lock(Write { statement, rows: self.rows_here("NEW.") })
+        Rule::Lock(Write { statement, rows: self.rows_here("NEW."), kept: None })
     }
 
     /// A row there that does not say what N is: it is what the row here says.
@@ -293,8 +297,11 @@ impl<'a> Moved<'a> {
         };
         let [insert, update, delete, take_insert, take_update, there_insert, there_update, there_delete] = &PARTS;
         let if_ = |condition, then, otherwise| Rule::If { condition, then, otherwise };
-        let write = |statement: String, rows| Rule::Write(Write { statement, rows });
-        let new_table = self.dialect.table(&self.new.name);
+        let remove = Write {
+            statement: format!("DELETE FROM {}", self.dialect.table(&self.new.name)),
+            rows: self.rows_there("OLD."),
+            kept: None,
+        };
         let n_touched = touched(
             key.names().into_iter().chain(new.names()).collect(),
             format!("({} OR {})", key.changed(), new.changed()),
@@ -302,7 +309,7 @@ impl<'a> Moved<'a> {
         let mut given = vec![self.follow_there(), Rule::Seen(Side::Old)];
         let inserted = if_(old.given("NEW."), given.clone(), Vec::new());
         given.pop();
-        let not_given = write(format!("UPDATE {new_table} SET {}", new.assignments()), self.rows_there("NEW."));
+        let not_given = self.update(self.new, &self.forward_of_new, self.rows_there("NEW."));
         let left = self.update_here(&self.left_out, self.rows_here("OLD."));
         vec![
             trigger(insert, Timing::After, Event::Insert, None, vec![inserted]),
@@ -313,13 +320,7 @@ impl<'a> Moved<'a> {
                 touched(old.names(), old.changed()),
                 vec![if_(old.given("NEW."), given, vec![not_given]), Rule::Seen(Side::Old)],
             ),
-            trigger(
-                delete,
-                Timing::Before,
-                Event::Delete,
-                None,
-                vec![write(format!("DELETE FROM {new_table}"), self.rows_there("OLD."))],
-            ),
+            trigger(delete, Timing::Before, Event::Delete, None, vec![Rule::Write(remove)]),
             trigger(take_insert, Timing::Before, Event::Insert, None, vec![self.take()]),
             trigger(take_update, Timing::Before, Event::Update, touched(key.names(), key.changed()), vec![self.take()]),
             trigger(

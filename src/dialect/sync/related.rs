@@ -102,10 +102,12 @@ pub(super) fn trigger(
             Rule::Lock(Write {
                 statement: format!("UPDATE {target_name} SET {}", as_it_is.join(", ")),
                 rows: rows.clone(),
+                kept: None,
             }),
             Rule::Write(Write {
                 statement: format!("UPDATE {target_name} SET {follow}"),
                 rows: format!("{rows} AND ({when})"),
+                kept: None,
             }),
         ],
     })

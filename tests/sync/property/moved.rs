@@ -151,7 +151,11 @@ impl Tables {
             let mut row = self.tables[pair.here].rows[at].clone();
             row.extend(values);
             if self.by_default {
+                let as_written = row.clone();
                 self.give_defaults(pair.here, &mut row);
+                if row != as_written && !pair.sync.holds(&row, there, self.plain_view()) {
+                    return Err(Refused::Conflict(pair.sync.name.clone()));
+                }
             }
             self.check_not_null(pair.here, &row)?;
             self.tables[pair.here].rows[at] = row;
@@ -212,21 +216,14 @@ impl Tables {
         keys.filter(|(row, key)| pair.sync.is_pending(row, self.row_at(pair.there, key))).map(|(_, key)| key)
     }
 
-    /// What is known to leave a pair out of step, on SQLite; nobody writes it here.
-    ///
-    /// Without recursive triggers and without ON DELETE CASCADE, a REPLACE of a row here fires no DELETE trigger, so that the row
-    /// there stays; and where the new row gives no O, nothing follows.
-    ///
-    /// A REPLACE gives NOT NULL columns their default for a NULL, in what a trigger of the statement writes as well: after a
-    /// REPLACE there whose b is NULL, O is its default, and not b.
+    /// What is known to leave a pair out of step, on SQLite; nobody writes it here. Without recursive triggers and without ON
+    /// DELETE CASCADE, a REPLACE of a row here fires no DELETE trigger, so that the row there stays; and where the new row gives no
+    /// O, nothing follows.
     pub(super) fn is_known_to_break(&self, statement: &Statement) -> bool {
         let replaces = matches!(statement, Statement::Insert { how: How::Replace, .. });
-        let pair = self.tables[statement.table()].pair();
-        let silent_here =
-            |pair: &Pair| pair.here == statement.table() && !self.nature.replace_fires_delete && !pair.cascades;
-        let default_there = |pair: &Pair| pair.there == statement.table() && self.nature.replace_gives_default;
-        replaces
-            && pair.is_some_and(|pair| (silent_here(pair) || default_there(pair)) && self.broken(pair.there).is_some())
+        let pair = self.tables[statement.table()].as_here();
+        let silently = |pair: &&Pair| !self.nature.replace_fires_delete && !pair.cascades;
+        replaces && pair.filter(silently).is_some_and(|pair| self.broken(pair.there).is_some())
     }
 }
 
