@@ -67,9 +67,8 @@ impl Tables {
     pub(super) fn deleting(&mut self, table: usize, old: &Row) {
         let Some(pair) = self.tables[table].as_here().cloned() else { return };
         let key = self.tables[table].key_of(old);
-        match (Moved::deleted_here().follows, self.find(pair.there, &key)) {
-            (Follows::Remove, Some(at)) => drop(self.tables[pair.there].rows.remove(at)),
-            _ => {}
+        if let (Follows::Remove, Some(at)) = (Moved::deleted_here().follows, self.find(pair.there, &key)) {
+            self.tables[pair.there].rows.remove(at);
         }
     }
 

@@ -66,9 +66,9 @@ fn write() -> impl Strategy<Value = Write> {
 
 pub(super) fn operation() -> BoxedStrategy<Operation> {
     prop_oneof![
-        86 => write().prop_map(Operation::Write),
+        87 => write().prop_map(Operation::Write),
         12 => (vec(write(), 1..5), any::<bool>()).prop_map(|(writes, commit)| Operation::Transaction(writes, commit)),
-        2 => (1..12_u8).prop_map(Operation::Migrate),
+        1 => (1..12_u8).prop_map(Operation::Migrate),
     ]
     .boxed()
 }
@@ -120,9 +120,10 @@ impl Writer<'_> {
         let tables = self.tables;
         let of = &tables.tables[self.table];
         if let Some(pair) = of.pair() {
-            let synced = match pair.there == self.table {
-                true => pair.sync.new.iter().map(|new| new.name.clone()).collect(),
-                false => pair.sync.old.iter().map(|old| old.name.clone()).collect(),
+            let synced = if pair.there == self.table {
+                pair.sync.new.iter().map(|new| new.name.clone()).collect()
+            } else {
+                pair.sync.old.iter().map(|old| old.name.clone()).collect()
             };
             let own = of.columns.last().expect("a column that no sync has a part in").name.clone();
             return self.some_of(if style == Style::Neither { Vec::new() } else { synced }, own);

@@ -125,6 +125,7 @@ pub(super) struct Event {
 
 /// All tables.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "a better word for its main field there is not")]
 pub(super) struct Tables {
     pub(super) tables: Vec<Table>,
     pub(super) nature: Nature,
