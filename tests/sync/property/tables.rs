@@ -440,7 +440,13 @@ impl Tables {
                         let Written { row: written, .. } = write(&sync.requiring_nothing())?;
                         self.check_written(table, &written, sync, by_default)?;
                     }
-                    let Written { row: written, side } = write(sync)?;
+                    let result = write(sync);
+                    if let Err(Refused::LeftNull(_)) = result {
+                        // It is found only after the writer was seen, which is not undone everywhere.
+                        let side = write(&sync.requiring_nothing()).ok().and_then(|written| written.side);
+                        seen.extend(side.map(|side| (table, side)));
+                    }
+                    let Written { row: written, side } = result?;
                     row = written;
                     seen.extend(side.map(|side| (table, side)));
                 }
