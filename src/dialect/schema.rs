@@ -130,6 +130,7 @@ impl Table {
                 referenced_columns: key.references.columns.clone(),
                 on_update: "NO ACTION".to_owned(),
                 on_delete: key.on_delete.map_or("NO ACTION", |action| action.words()).to_owned(),
+                deferrable: false,
             }),
             Change::DropConstraint(name) => {
                 self.checks.retain(|check| check.name.as_ref() != Some(name));
@@ -246,6 +247,8 @@ pub struct ForeignKey {
     pub on_update: String,
     /// What it does when that row goes.
     pub on_delete: String,
+    /// Whether a transaction may put its check off (PostgreSQL).
+    pub deferrable: bool,
 }
 
 impl ForeignKey {
@@ -310,8 +313,8 @@ pub struct Inspection {
     /// table, name, kind (`p` primary key, `u` unique constraint, `i` index), column or expression, unique, valid.
     /// By table, name and position.
     pub keys: String,
-    /// table, name or NULL, column, referenced table, referenced column, the key's id, and its actions ON UPDATE and ON
-    /// DELETE in the words of SQL. By table, id and position.
+    /// table, name or NULL, column, referenced table, referenced column, the key's id, its actions ON UPDATE and ON
+    /// DELETE in the words of SQL, and whether it can be deferred. By table, id and position.
     pub foreign_keys: String,
     /// table, name or NULL, expression; on MariaDB the column it is written on, which has no name of its own. `None`:
     /// read from the CREATE TABLE text.
@@ -408,6 +411,7 @@ impl Schema {
                     references: text(&row, 3),
                     on_update: text(&row, 6),
                     on_delete: text(&row, 7),
+                    deferrable: flag(&row, 8),
                     ..ForeignKey::default()
                 });
                 last_key = Some(key);

@@ -213,6 +213,13 @@ steps:
             train.add(&[("expand/01_steps.yaml", &steps)]);
             train.concertina().run(&["expand"]).expect_code(code).expect_stderr(said);
         }
+        if db.kind() == Kind::Postgres {
+            owner.run("ALTER TABLE good ALTER CONSTRAINT good_user_id_fkey DEFERRABLE").await;
+            let mut train = Train::new(&db);
+            train.add(&[("expand/01_steps.yaml", &sync("good", "bio", ""))]);
+            train.concertina().run(&["expand"]).expect_code(1).expect_stderr("can be deferred");
+            owner.run("ALTER TABLE good ALTER CONSTRAINT good_user_id_fkey NOT DEFERRABLE").await;
+        }
         let mut train = Train::new(&db);
         train.add(&[("expand/01_steps.yaml", &sync("good", "bio", ""))]);
         train.concertina().run(&["expand"]).expect_code(0);

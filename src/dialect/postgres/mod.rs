@@ -99,7 +99,8 @@ impl Dialect for Postgres {
                 "SELECT {NAME}, f.conname::text, a.attname::text, CASE WHEN rn.nspname = current_schema() THEN rc.relname::text ELSE rn.nspname || '.' || rc.relname END, \
                  r.attname::text, f.oid::text, \
                  CASE f.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END, \
-                 CASE f.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END \
+                 CASE f.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END, \
+                 CASE WHEN f.condeferrable THEN '1' ELSE '0' END \
                  FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f' \
                  CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(here, there, n) \
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.here \

@@ -137,6 +137,13 @@ impl<'a> Moved<'a> {
             ))
             .at(there));
         }
+        if foreign.deferrable {
+            return Err(Refusal::new(format!(
+                "the foreign key from `{there}` to `{here}` can be deferred, so a row there may come before its row here, and \
+                 would not be seen; make it NOT DEFERRABLE"
+            ))
+            .at(there));
+        }
         key.sort_unstable();
         let same_columns = |columns: &[String]| {
             let mut columns: Vec<&str> = columns.iter().map(String::as_str).collect();
