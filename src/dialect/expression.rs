@@ -4,6 +4,7 @@
 //! column unless it is a keyword, a function, a qualified name, a type after `AS` or `::`, or stands inside a subquery,
 //! where the subquery's own tables come first; there, a column of the row is written `table.column`.
 
+use super::keywords::{is_free, is_keyword, is_structure};
 use super::lex::{self, Flavor, Token, TokenKind};
 use super::schema::{Column, Table};
 use super::statement::Refusal;
@@ -329,178 +330,6 @@ fn distance(left: &str, right: &str) -> usize {
     row[right.len()]
 }
 
-/// Words that an expression may hold without naming a column, on any of the databases.
-const KEYWORDS: &[&str] = &[
-    "all",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "at",
-    "between",
-    "binary",
-    "both",
-    "by",
-    "case",
-    "cast",
-    "century",
-    "char",
-    "collate",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "current_user",
-    "date",
-    "day",
-    "dayofyear",
-    "decade",
-    "default",
-    "desc",
-    "distinct",
-    "div",
-    "dow",
-    "doy",
-    "else",
-    "end",
-    "epoch",
-    "escape",
-    "except",
-    "exists",
-    "false",
-    "first",
-    "for",
-    "from",
-    "glob",
-    "having",
-    "hour",
-    "ilike",
-    "in",
-    "intersect",
-    "interval",
-    "is",
-    "isnull",
-    "isodow",
-    "isoyear",
-    "last",
-    "leading",
-    "like",
-    "limit",
-    "localtime",
-    "localtimestamp",
-    "match",
-    "microsecond",
-    "microseconds",
-    "millisecond",
-    "milliseconds",
-    "minute",
-    "mod",
-    "month",
-    "not",
-    "notnull",
-    "null",
-    "nulls",
-    "of",
-    "offset",
-    "on",
-    "or",
-    "order",
-    "over",
-    "overlaps",
-    "partition",
-    "precision",
-    "quarter",
-    "regexp",
-    "rlike",
-    "row",
-    "second",
-    "select",
-    "separator",
-    "session_user",
-    "similar",
-    "some",
-    "sounds",
-    "symmetric",
-    "then",
-    "time",
-    "timestamp",
-    "timezone",
-    "to",
-    "trailing",
-    "true",
-    "union",
-    "unknown",
-    "user",
-    "using",
-    "utc",
-    "values",
-    "varying",
-    "week",
-    "when",
-    "where",
-    "with",
-    "without",
-    "xor",
-    "year",
-    "zone",
-];
-
-/// Keywords that hold an expression together, and cannot be meant as a column.
-const STRUCTURE: &[&str] = &[
-    "all", "and", "any", "as", "between", "by", "case", "distinct", "else", "end", "escape", "exists", "false", "from",
-    "having", "in", "is", "like", "limit", "not", "null", "on", "or", "order", "select", "some", "then", "true",
-    "union", "using", "when", "where",
-];
-
-fn is_structure(word: &str) -> bool {
-    STRUCTURE.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
-}
-
-/// Those of [`KEYWORDS`] that are a column's name just as well, without quotes, on at least one of the databases.
-const FREE: &[&str] = &[
-    "century",
-    "date",
-    "day",
-    "dayofyear",
-    "decade",
-    "dow",
-    "doy",
-    "epoch",
-    "first",
-    "hour",
-    "isodow",
-    "isoyear",
-    "last",
-    "match",
-    "microsecond",
-    "microseconds",
-    "millisecond",
-    "milliseconds",
-    "minute",
-    "mod",
-    "month",
-    "precision",
-    "quarter",
-    "row",
-    "second",
-    "separator",
-    "time",
-    "timestamp",
-    "timezone",
-    "utc",
-    "week",
-    "year",
-    "zone",
-];
-
-fn is_free(word: &str) -> bool {
-    FREE.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
-}
-
-fn is_keyword(word: &str) -> bool {
-    KEYWORDS.binary_search(&word.to_ascii_lowercase().as_str()).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,13 +363,6 @@ mod tests {
         let scope =
             Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote, subquery_end: "" };
         render(text, Flavor::Postgres, &scope)
-    }
-
-    #[test]
-    fn keywords_are_sorted_so_that_they_are_found() {
-        assert!(STRUCTURE.is_sorted());
-        assert!(KEYWORDS.is_sorted() && FREE.is_sorted());
-        assert!(FREE.iter().all(|word| is_keyword(word)));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod definition;
 pub mod expression;
+mod keywords;
 pub mod lex;
 mod mysql;
 mod postgres;
@@ -138,13 +139,26 @@ pub struct Assignment {
     pub reads: Vec<String>,
 }
 
+/// The wrappers of one database's triggers, in a file of their own beside its [`Dialect`]; their meaning is [`sync`]'s.
+pub trait Triggers {
+    /// Installs a sync's triggers; running it again replaces them.
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal>;
+    /// Removes a sync's triggers and whatever else it made; running it again does nothing.
+    fn drop_sync(&self, sync: &Sync) -> Script;
+    /// A query with one row, two integers: milliseconds since the epoch of a sync's last old and new write, or NULL.
+    fn last_writes(&self, sync: &Sync) -> String;
+    /// Statements around a backfill's own write, inside its transaction, so that it fires none of these syncs. Others fire: what
+    /// a trigger of the user's writes elsewhere is not the backfill's write.
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2];
+}
+
 /// One database's SQL.
 ///
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
-/// rewriting a table under a lock; (4) the wrappers of the sync triggers, whose meaning [`sync`] builds; (5) keys,
+/// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
 /// for backfills. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
+pub trait Dialect: Triggers + fmt::Debug + Send + std::marker::Sync {
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.
@@ -377,10 +391,6 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     /// Drops an index of a live table.
     fn drop_index(&self, table: &Table, name: &str) -> Script;
 
-    /// Installs a sync's triggers; running it again replaces them.
-    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal>;
-    /// Removes a sync's triggers and whatever else it made; running it again does nothing.
-    fn drop_sync(&self, sync: &Sync) -> Script;
     /// The names of the triggers a sync installs, with the table that each is on.
     fn sync_triggers(&self, sync: &Sync) -> Vec<(String, String)> {
         let named = |(table, part): (&str, String)| (table.to_owned(), self.trigger_name(&sync.name, &part));
@@ -390,21 +400,6 @@ pub trait Dialect: fmt::Debug + Send + std::marker::Sync {
     fn trigger_name(&self, sync: &str, part: &str) -> String {
         object_name(&format!("{PREFIX}{sync}_{part}"))
     }
-    /// A query with one row, two integers: milliseconds since the epoch of a sync's last old and new write, or NULL.
-    fn last_writes(&self, sync: &Sync) -> String {
-        let side = |side| {
-            format!(
-                "(SELECT MAX(seen_at) * 1000 FROM {} WHERE sync_name = {} AND side = '{side}' AND seen_at > 0)",
-                self.quote("concertina_seen"),
-                self.literal(&sync.name)
-            )
-        };
-        format!("SELECT {} AS last_old, {} AS last_new", side("old"), side("new"))
-    }
-    /// Statements around a backfill's own write, inside its transaction, so that it fires none of these syncs. Others fire: what
-    /// a trigger of the user's writes elsewhere is not the backfill's write.
-    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2];
-
     /// Whether a sync's trigger can fill a column in before its NOT NULL is checked.
     fn fills_in_before_not_null(&self) -> bool {
         true

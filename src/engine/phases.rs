@@ -326,6 +326,8 @@ impl<'p> Session<'p> {
         let since = self.start_phase(&release.name, Phase::Expand).await?;
         self.run_steps(release, Phase::Expand).await?;
         self.finish_phase(&release.name, Phase::Expand, since).await?;
+        // What the triggers looked like was recorded just now.
+        self.reload().await?;
         self.refuse_broken_triggers().await
     }
 

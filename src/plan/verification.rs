@@ -31,7 +31,8 @@ pub fn installed_syncs(release: &Release, facts: &Facts) -> Vec<Sync> {
 pub fn live_syncs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) -> Vec<Sync> {
     let in_force = |(step, sync): (&FileStep, Sync)| {
         let removed = facts.step_finished(&removal_id(release, &sync));
-        let live = facts.step_finished(&step.id) && !removed && faults(&sync, facts, dialect, schema).is_empty();
+        let gone = |(_, _, fault): &(String, String, Fault)| matches!(fault, Fault::Missing | Fault::Disabled);
+        let live = facts.step_finished(&step.id) && !removed && !faults(&sync, facts, dialect, schema).iter().any(gone);
         live.then_some(sync)
     };
     release.syncs().filter_map(in_force).collect()
@@ -43,6 +44,8 @@ enum Fault {
     Missing,
     Disabled,
     Altered,
+    /// Nobody recorded what it looked like: an older version of this program installed it, and bypasses it otherwise.
+    Unrecorded,
 }
 
 /// The triggers of a sync that are not what expand installed, with the table of each.
@@ -52,10 +55,11 @@ fn faults(sync: &Sync, facts: &Facts, dialect: &dyn Dialect, schema: &Schema) ->
         let fault = match live {
             None => Fault::Missing,
             Some(trigger) if !trigger.enabled => Fault::Disabled,
-            Some(trigger) => {
-                let installed = facts.triggers.get(&(table.clone(), name.clone()))?;
-                (trigger.fingerprint() != *installed).then_some(Fault::Altered)?
-            }
+            Some(trigger) => match facts.triggers.get(&(table.clone(), name.clone())) {
+                None => Fault::Unrecorded,
+                Some(installed) if *installed != trigger.fingerprint() => Fault::Altered,
+                Some(_) => return None,
+            },
         };
         Some((table, name, fault))
     };
@@ -106,6 +110,7 @@ pub fn broken_triggers(release: &Release, facts: &Facts, dialect: &dyn Dialect, 
                     Fault::Missing => "is missing",
                     Fault::Disabled => "is disabled",
                     Fault::Altered => "is not the one that was installed",
+                    Fault::Unrecorded => "was installed by an older concertina",
                 };
                 format!("trigger {name} on {table}, of the sync {}, {what}", sync.name)
             })

@@ -51,6 +51,29 @@ on_every_database! {
     }
 }
 
+on_every_database! {
+    /// A release that an older version expanded: its triggers know another bypass, so nothing goes on until they are replaced.
+    async fn triggers_of_an_older_concertina_are_replaced_first(db: TestDatabase) {
+        let (mut session, train) = items_of_a_train(&db).await;
+        let concertina = train.concertina();
+        let mut owner = db.owner().await;
+        owner.run("DROP TABLE concertina_trigger").await;
+        owner.run("DELETE FROM concertina_schema_history WHERE version = 2").await;
+        if db.kind() == Kind::Sqlite {
+            owner.run("DROP TABLE concertina_bypass").await;
+            owner.run("CREATE TABLE concertina_bypass (since REAL NOT NULL)").await;
+        }
+        for command in ["migrate", "contract", "check"] {
+            concertina.run(&[command]).expect_code(8).expect_stderr("was installed by an older concertina");
+        }
+        concertina.run(&["expand"]).expect_code(0).expect_stderr("install sync items_case");
+        session.run("UPDATE items SET o = 'uno' WHERE id = 1").await;
+        concertina.run(&["migrate"]).expect_code(0);
+        assert_eq!(session.lines("SELECT o, n FROM items ORDER BY id").await, ["uno|UNO", "two|TWO"]);
+        concertina.run(&["expand"]).expect_code(0).expect_stdout("nothing to do");
+    }
+}
+
 /// The items of the other tests, in a train that can go on.
 async fn items_of_a_train(db: &TestDatabase) -> (Session, Train) {
     let mut owner = db.owner().await;

@@ -3,20 +3,8 @@
 use super::{expand, expect_refused, on, options};
 use crate::support::{Kind, Session, TestDatabase, Train, on_every_database};
 
-/// Users with a bio in upper case, profiles with it in lower case, so that both mappings are lossy. Users 1 and 2 are from
-/// before the expand. Gives a session of the application.
-async fn users(db: &TestDatabase) -> Session {
-    let mut owner = db.owner().await;
-    owner
-        .run(format!(
-            "CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40), bio VARCHAR(40)) {}",
-            options(db.kind())
-        ))
-        .await;
-    owner.run("INSERT INTO users (id, name, bio) VALUES (1, 'one', 'From Before'), (2, 'two', NULL)").await;
-    expand(
-        db,
-        "
+/// Profiles with a foreign key to users, and the sync of the bio; both mappings are lossy.
+pub(super) const PROFILES: &str = "
   - create_table:
       name: profiles
       columns:
@@ -31,8 +19,20 @@ async fn users(db: &TestDatabase) -> Session {
       table: users
       to: { table: profiles, key: { user_id: id } }
       forward: { bio: upper(bio) }
-      backward: { bio: lower(bio) }",
-    );
+      backward: { bio: lower(bio) }";
+
+/// Users with a bio in upper case, profiles with it in lower case, so that both mappings are lossy. Users 1 and 2 are from
+/// before the expand. Gives a session of the application.
+async fn users(db: &TestDatabase) -> Session {
+    let mut owner = db.owner().await;
+    owner
+        .run(format!(
+            "CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(40), bio VARCHAR(40)) {}",
+            options(db.kind())
+        ))
+        .await;
+    owner.run("INSERT INTO users (id, name, bio) VALUES (1, 'one', 'From Before'), (2, 'two', NULL)").await;
+    expand(db, PROFILES);
     db.grant_application(&["users", "profiles"]).await;
     db.application().await
 }

@@ -1,6 +1,7 @@
 //! A column that moves, between two transactions: an old node writes the user while a new one writes the profile. Whoever
 //! comes second may fail with a deadlock or the like, but never are the two tables out of step.
 
+use super::moved::PROFILES;
 use super::nodes::{Nodes, RETRIED, node};
 use super::{expand, options};
 use crate::support::{DbFailure, Kind, Session, TestDatabase, run};
@@ -16,24 +17,7 @@ async fn users(db: &TestDatabase) -> Session {
     owner
         .run(format!("CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, bio VARCHAR(40)) {}", options(db.kind())))
         .await;
-    expand(
-        db,
-        "
-  - create_table:
-      name: profiles
-      columns:
-        - { name: user_id, type: integer, nullable: false }
-        - { name: bio, type: string(40) }
-      primary_key: [user_id]
-      foreign_keys:
-        - { name: profiles_user, columns: [user_id], references: { table: users, columns: [id] } }
-  - sync:
-      name: users_bio
-      table: users
-      to: { table: profiles, key: { user_id: id } }
-      forward: { bio: upper(bio) }
-      backward: { bio: lower(bio) }",
-    );
+    expand(db, PROFILES);
     db.grant_application(&["users", "profiles"]).await;
     owner
 }

@@ -6,7 +6,6 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Preflight, Refusal, Script, Statement};
-use super::sync::Sync;
 use super::{Assignment, Dialect, Kind, PREFIX, Patience, Server};
 
 /// MySQL's and MariaDB's SQL.
@@ -297,18 +296,6 @@ impl Dialect for MySql {
         }
     }
 
-    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        self.install_triggers(sync, schema)
-    }
-    fn drop_sync(&self, sync: &Sync) -> Script {
-        self.drop_triggers(sync)
-    }
-    fn last_writes(&self, sync: &Sync) -> String {
-        self.seen_query(sync)
-    }
-    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
-        self.bypass_statements(syncs)
-    }
     fn sync_preflight(&self) -> Vec<Preflight> {
         let probe = self.quote(&format!("{PREFIX}preflight"));
         vec![

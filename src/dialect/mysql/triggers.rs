@@ -6,11 +6,10 @@ use super::MySql;
 use crate::dialect::schema::{Column, Schema};
 use crate::dialect::statement::{ExpectedTrigger, Refusal, Script, Statement};
 use crate::dialect::sync::{self, Procedural, Side, Sync, Timing, Upsert};
-use crate::dialect::{Dialect, PREFIX, object_name};
+use crate::dialect::{Dialect, PREFIX, Triggers, object_name};
 
-impl MySql {
-    /// Installs the triggers, or replaces them.
-    pub(super) fn install_triggers(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
+impl Triggers for MySql {
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         for side in Side::BOTH {
@@ -46,8 +45,7 @@ impl MySql {
         Ok(script)
     }
 
-    /// Removes the triggers, and what they stand on.
-    pub(super) fn drop_triggers(&self, sync: &Sync) -> Script {
+    fn drop_sync(&self, sync: &Sync) -> Script {
         let mut script = Script::default();
         for (_, trigger) in self.sync_triggers(sync) {
             script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&trigger)));
@@ -58,8 +56,7 @@ impl MySql {
         script
     }
 
-    /// When each side was seen last.
-    pub(super) fn seen_query(&self, sync: &Sync) -> String {
+    fn last_writes(&self, sync: &Sync) -> String {
         let side = |side| {
             // A table that saw nothing counts from 1.
             format!(
@@ -71,13 +68,14 @@ impl MySql {
         format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
-    /// Switches syncs off around a backfill's write.
-    pub(super) fn bypass_statements(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
         let set =
             |value: &str| syncs.iter().map(|sync| format!("SET {} = {value}", self.bypass_variable(sync))).collect();
         [set("-1"), set("NULL")]
     }
+}
 
+impl MySql {
     /// The table whose `AUTO_INCREMENT` counter is the time at which a side was seen last, in seconds since the epoch. `InnoDB`
     /// raises it with a row, and never takes it back: <https://dev.mysql.com/doc/refman/8.4/en/innodb-auto-increment-handling.html>.
     fn seen_table(&self, sync: &Sync, side: Side) -> String {

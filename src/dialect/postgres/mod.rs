@@ -5,7 +5,6 @@ mod triggers;
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::sync::Sync;
 use super::{Dialect, Kind, PREFIX, Patience, Server, lex, object_name};
 
 /// PostgreSQL's SQL.
@@ -299,18 +298,6 @@ impl Dialect for Postgres {
         format!("{OUR_TRIGGERS}{}", object_name(&format!("{PREFIX}{sync}_{part}")).trim_start_matches(PREFIX))
     }
 
-    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        self.install_triggers(sync, schema)
-    }
-    fn drop_sync(&self, sync: &Sync) -> Script {
-        self.drop_triggers(sync)
-    }
-    fn last_writes(&self, sync: &Sync) -> String {
-        self.seen_query(sync)
-    }
-    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
-        self.bypass_statements(syncs)
-    }
     fn numbers_itself(&self, column: &Column) -> bool {
         !column.extra.is_empty()
     }

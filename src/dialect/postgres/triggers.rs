@@ -4,11 +4,10 @@ use super::{OUR_TRIGGERS, Postgres};
 use crate::dialect::schema::{self, Column, Comparison, Schema};
 use crate::dialect::statement::{ExpectedTrigger, Refusal, Script};
 use crate::dialect::sync::{self, Event, Procedural, Side, Sync, Timing, Upsert};
-use crate::dialect::{Dialect, PREFIX, object_name};
+use crate::dialect::{Dialect, PREFIX, Triggers, object_name};
 
-impl Postgres {
-    /// Installs the triggers, or replaces them.
-    pub(super) fn install_triggers(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
+impl Triggers for Postgres {
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
         for trigger in triggers.iter().filter(|trigger| trigger.timing == Timing::Before) {
             let ours = self.trigger_name(&sync.name, &trigger.part);
@@ -60,8 +59,7 @@ impl Postgres {
         Ok(script)
     }
 
-    /// Removes the triggers, and what they stand on.
-    pub(super) fn drop_triggers(&self, sync: &Sync) -> Script {
+    fn drop_sync(&self, sync: &Sync) -> Script {
         let mut script = Script::default();
         for (table, trigger) in self.sync_triggers(sync) {
             script.run(format!("DROP TRIGGER IF EXISTS {} ON {}", self.quote(&trigger), self.table(&table)));
@@ -75,23 +73,23 @@ impl Postgres {
         script
     }
 
-    /// When each side was seen last.
-    pub(super) fn seen_query(&self, sync: &Sync) -> String {
+    fn last_writes(&self, sync: &Sync) -> String {
         let side = |side| {
             format!("(SELECT CASE WHEN is_called THEN last_value * 1000 END FROM {})", self.seen_sequence(sync, side))
         };
         format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
-    /// Switches syncs off around a backfill's write.
-    pub(super) fn bypass_statements(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
         let words: String = syncs.iter().map(|sync| bypass_word(sync)).collect();
         [
             vec![format!("SET LOCAL concertina.bypass = {}", self.literal(&words))],
             vec!["SET LOCAL concertina.bypass = ''".to_owned()],
         ]
     }
+}
 
+impl Postgres {
     fn seen_sequence(&self, sync: &Sync, side: Side) -> String {
         let name = object_name(&format!("{PREFIX}{}_{}", sync.name, side.word()));
         format!("{}{}", self.beside(&sync.table), self.quote(&name))

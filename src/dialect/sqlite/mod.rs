@@ -7,7 +7,6 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::sync::Sync;
 use super::{Dialect, Kind, Patience, Server, lex};
 
 pub(super) use table::{CreateTable, EditError};
@@ -157,9 +156,9 @@ impl Dialect for Sqlite {
              seen_at INTEGER NOT NULL, PRIMARY KEY (sync_name, side))"
                 .to_owned(),
             // A row here switches the syncs off for the statement, or the batch, that wrote it: SQLite has one writer at a
-            // time, so nobody else sees it.
-            "CREATE TABLE IF NOT EXISTS \"concertina_bypass\" (sync_name TEXT NOT NULL, since REAL NOT NULL)"
-                .to_owned(),
+            // time, so nobody else sees it. Triggers of an older version write no name, until expand replaces them.
+            "DROP TABLE IF EXISTS \"concertina_bypass\"".to_owned(),
+            "CREATE TABLE \"concertina_bypass\" (sync_name TEXT NOT NULL DEFAULT '', since REAL NOT NULL)".to_owned(),
         ]
     }
 
@@ -251,15 +250,6 @@ impl Dialect for Sqlite {
         Script::of(format!("DROP INDEX {}", self.quote(name)))
     }
 
-    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
-        self.install_triggers(sync, schema)
-    }
-    fn drop_sync(&self, sync: &Sync) -> Script {
-        self.drop_triggers(sync)
-    }
-    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
-        self.bypass_statements(syncs)
-    }
     fn fills_in_before_not_null(&self) -> bool {
         false
     }

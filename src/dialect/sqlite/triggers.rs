@@ -1,14 +1,13 @@
 //! The triggers of SQLite's syncs: programs without a choice, so there is one statement for each path through a tree.
 
 use super::{CreateTable, Sqlite, rowid};
-use crate::dialect::Dialect;
 use crate::dialect::schema::{Column, Schema, Table};
 use crate::dialect::statement::{ExpectedTrigger, Refusal, Script};
 use crate::dialect::sync::{self, Event, Rule, Sync, Timing};
+use crate::dialect::{Dialect, Triggers};
 
-impl Sqlite {
-    /// Installs the triggers, or replaces them.
-    pub(super) fn install_triggers(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
+impl Triggers for Sqlite {
+    fn install_sync(&self, sync: &Sync, schema: &Schema) -> Result<Script, Refusal> {
         let triggers = sync::triggers(sync, self, schema)?;
         let mut script = Script { statements: sync::trials(sync, self, schema)?, ..Script::default() };
         script.run(format!(
@@ -44,8 +43,7 @@ impl Sqlite {
         Ok(script)
     }
 
-    /// Removes the triggers, and what they stand on.
-    pub(super) fn drop_triggers(&self, sync: &Sync) -> Script {
+    fn drop_sync(&self, sync: &Sync) -> Script {
         let mut script = Script::default();
         for (_, trigger) in self.sync_triggers(sync) {
             script.run(format!("DROP TRIGGER IF EXISTS {}", self.quote(&trigger)));
@@ -54,14 +52,25 @@ impl Sqlite {
         script
     }
 
-    /// Switches syncs off around a backfill's write.
-    pub(super) fn bypass_statements(&self, syncs: &[&str]) -> [Vec<String>; 2] {
+    fn last_writes(&self, sync: &Sync) -> String {
+        let side = |side| {
+            let sync = self.literal(&sync.name);
+            format!(
+                "(SELECT seen_at * 1000 FROM \"concertina_seen\" WHERE sync_name = {sync} AND side = '{side}' AND seen_at > 0)"
+            )
+        };
+        format!("SELECT {} AS last_old, {} AS last_new", side("old"), side("new"))
+    }
+
+    fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
         let on = |sync: &&str| {
             format!("INSERT INTO \"concertina_bypass\" (sync_name, since) VALUES ({}, -1)", self.literal(sync))
         };
         [syncs.iter().map(on).collect(), vec!["DELETE FROM \"concertina_bypass\" WHERE since = -1".to_owned()]]
     }
+}
 
+impl Sqlite {
     /// Holds unless a backfill writes (-1), or the sync itself does. The second ends with its statement, whatever becomes of
     /// it: `now` is the same throughout a statement and its triggers. A row that a failed statement leaves behind, which
     /// `INSERT OR FAIL` can bring about, is in force for the rest of its millisecond and no longer.
