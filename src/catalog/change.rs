@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_yaml::Value;
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Origin, Source};
 use super::document::{Document, Part, StepReader};
-use super::{Loader, Release, manifest};
+use super::{Backfill, Loader, Release, manifest};
 use crate::dialect::{Kind, Sql, expression};
 use crate::step::{DropNotNull, Phase, SqlStep, Step, SyncStep, safe_form};
 
@@ -27,23 +26,7 @@ pub struct FileStep {
     body: Sql,
 }
 
-/// A backfill of a file.
-#[derive(Debug, Clone)]
-pub struct Backfill {
-    /// `<release>/migrate/<NN>_<slug>`.
-    pub id: String,
-    /// The table.
-    pub table: String,
-    /// Columns, each with what it becomes.
-    pub set: Vec<(String, Sql)>,
-    /// Which rows are not done yet.
-    pub pending: Sql,
-    /// Where it is.
-    pub origin: Origin,
-    body: Sql,
-}
-
-fn checksum(body: &Sql, kind: Kind) -> String {
+pub(super) fn checksum(body: &Sql, kind: Kind) -> String {
     let digest = Sha256::digest(body.on(kind).unwrap_or_default().as_bytes());
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -59,17 +42,6 @@ impl FileStep {
     }
 }
 
-impl Backfill {
-    /// The text that is recorded when the backfill starts.
-    pub fn body(&self, kind: Kind) -> &str {
-        self.body.on(kind).unwrap_or_default()
-    }
-    /// The checksum over [`Backfill::body`].
-    pub fn checksum(&self, kind: Kind) -> String {
-        checksum(&self.body, kind)
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StepsFile {
@@ -77,23 +49,6 @@ struct StepsFile {
     #[expect(dead_code, reason = "for people; read so that a wrong type is an error")]
     description: Option<String>,
     steps: Vec<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DataFile {
-    #[serde(default)]
-    #[expect(dead_code, reason = "for people; read so that a wrong type is an error")]
-    description: Option<String>,
-    backfill: BackfillText,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BackfillText {
-    table: String,
-    set: IndexMap<String, Sql>,
-    r#where: Sql,
 }
 
 /// The files of one number: a YAML file, or SQL for every database, or SQL for some.
@@ -341,29 +296,7 @@ impl Loader {
             );
             return None;
         }
-        let file: DataFile = match document.read(&document.value, &[]) {
-            Ok(file) => file,
-            Err(errors) => {
-                self.errors.extend(errors);
-                return None;
-            }
-        };
-        let place = [Part::Key("backfill".to_owned())];
-        let origin = document.origin(&place);
-        for sql in file.backfill.set.values().chain([&file.backfill.r#where]) {
-            self.check_expression(sql, &origin);
-        }
-        if file.backfill.set.is_empty() {
-            self.errors.push(origin.diagnostic("`set` names no column"));
-        }
-        Some(Backfill {
-            id: id.to_owned(),
-            table: file.backfill.table,
-            set: file.backfill.set.into_iter().collect(),
-            pending: file.backfill.r#where,
-            body: Sql::Same(canonical(document.value.get("backfill").unwrap_or(&Value::Null))),
-            origin,
-        })
+        self.backfill(id, &document)
     }
 
     fn check_expressions(&mut self, step: &Step, origin: &Origin) {
@@ -427,7 +360,7 @@ impl Loader {
 
     /// Says what is wrong with an expression on every database that it has a text for; what is wrong on one alone is said
     /// when it is planned for that one.
-    fn check_expression(&mut self, sql: &Sql, origin: &Origin) {
+    pub(super) fn check_expression(&mut self, sql: &Sql, origin: &Origin) {
         let mut first = None;
         for kind in Kind::ALL {
             let Some(text) = sql.on(kind) else { continue };
@@ -471,7 +404,7 @@ fn in_folder(document: &Document, phase: Phase, other: Phase) -> String {
 }
 
 /// A value's text with comments and layout gone, so that neither changes a checksum.
-fn canonical(value: &Value) -> String {
+pub(super) fn canonical(value: &Value) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
 }
 

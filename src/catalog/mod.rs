@@ -3,6 +3,7 @@
 //! The room reads files and nothing else. It reports everything that is wrong with a project at once, each with file,
 //! line, column and what was expected; a [`Project`] that was loaded is sound as far as files alone can tell.
 
+mod backfill;
 mod baseline;
 mod change;
 mod diagnostic;
@@ -14,8 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use backfill::{Backfill, Child, Copy, Program, Work};
 pub use baseline::BaselineFile;
-pub use change::{Backfill, FileStep};
+pub use change::FileStep;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 pub use manifest::{Manifest, parse_duration};
 

@@ -29,7 +29,9 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
         | EngineError::Preflight { .. }
         | EngineError::BaselineDiffers(_)
         | EngineError::Store(StoreError::NewerState { .. }) => REFUSED,
-        EngineError::Store(StoreError::Held(_) | StoreError::Lost | StoreError::StillThere) => HELD,
+        EngineError::Store(
+            StoreError::Held(_) | StoreError::Lost | StoreError::RangeMoved | StoreError::StillThere,
+        ) => HELD,
         EngineError::Drift(_) | EngineError::BrokenTriggers(_) => DRIFT,
         EngineError::NeedsPerson { .. } => PERSON,
         EngineError::Interrupted => 128 + signal,

@@ -145,7 +145,7 @@ fn hint(error: &EngineError) -> Option<String> {
         EngineError::Store(StoreError::StillThere) => {
             "wait until it is done, or let the database's administrator end it".to_owned()
         }
-        EngineError::Store(StoreError::Lost) => "run the same command again once the other runner is done".to_owned(),
+        EngineError::Store(StoreError::Lost | StoreError::RangeMoved) => "run the same command again once the other runner is done".to_owned(),
         EngineError::Drift(drifts) => {
             return Some(drift_hint(drifts));
         }

@@ -1,9 +1,12 @@
 //! `concertina migrate`
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{Failure, Shell, exit};
-use crate::engine::{Next, Outcome, PhaseOptions, run_phase};
+use crate::catalog::parse_duration;
+use crate::engine::{MigrateOptions, Next, Outcome, PhaseOptions, run_phase};
 use crate::step::Phase;
 
 /// Run the migrate phase: backfills, in batches, while both releases write
@@ -15,11 +18,21 @@ pub(super) struct Migrate {
     /// Stop, with exit code 4, once this many rows were changed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_rows: Option<u64>,
+    /// Stop, with exit code 4, after this time (`30s`, `5m`)
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_time: Option<Duration>,
+    /// How many batches run side by side; the same command on other hosts shares the work too. SQLite has one writer
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    workers: u32,
 }
 
 impl Migrate {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let options = PhaseOptions { release: self.release, max_rows: self.max_rows, ..PhaseOptions::default() };
+        let options = PhaseOptions {
+            release: self.release,
+            migrate: MigrateOptions { max_rows: self.max_rows, max_time: self.max_time, workers: self.workers },
+            ..PhaseOptions::default()
+        };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Migrate, &options, &shell.talk).await?;
         print_outcome(shell, &outcome)?;
         Ok(if outcome.limited { exit::MIGRATE_NEEDED } else { exit::DONE })

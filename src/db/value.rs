@@ -27,6 +27,19 @@ pub enum Value {
     Bytes(Vec<u8>),
 }
 
+impl Value {
+    /// The value for people.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Null => "NULL".to_owned(),
+            Self::Integer(number) => number.to_string(),
+            Self::Real(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -77,10 +90,7 @@ impl Row {
     pub fn text(&self, position: usize) -> Option<String> {
         match self.0.get(position)? {
             Value::Null => None,
-            Value::Integer(number) => Some(number.to_string()),
-            Value::Real(number) => Some(number.to_string()),
-            Value::Text(text) => Some(text.clone()),
-            Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            value => Some(value.shown()),
         }
     }
 }

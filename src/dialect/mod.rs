@@ -89,8 +89,6 @@ pub enum Patience {
     Seconds,
     /// Minutes, for a statement that stops nobody while it waits.
     Minutes,
-    /// What a batch waits for a row: while it waits, others wait for the rows it has.
-    Batch,
 }
 
 /// What the server says of itself; versions and forks are capabilities of a dialect, not dialects.
@@ -126,6 +124,22 @@ pub fn of(kind: Kind, server: Server) -> Arc<dyn Dialect> {
         Kind::MySql => Arc::new(mysql::MySql { server }),
         Kind::Sqlite => Arc::new(sqlite::Sqlite { server }),
     }
+}
+
+/// What a table is walked by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WalkBy {
+    /// The columns of a key; a column that no `CREATE TABLE` names is the row's own number.
+    Key(Vec<Column>),
+    /// The pages of its file: of a span behind a page up to one, or from the first up to one.
+    Pages {
+        /// A query of one integer, how many pages there are.
+        count: String,
+        /// The condition of the rows behind a page, up to another.
+        within: String,
+        /// The condition of the rows up to a page.
+        upto: String,
+    },
 }
 
 /// One column of an UPDATE's SET.
@@ -462,10 +476,51 @@ pub trait Dialect: Triggers + fmt::Debug + Send + std::marker::Sync {
         value.to_owned()
     }
 
-    /// Whether a column cannot be walked by: it sorts otherwise than its values compare.
-    fn refuses_key(&self, column: &Column) -> bool {
-        let _ = column;
-        false
+    /// Statements for a session that runs batches: while a batch waits for a row, others wait for the rows it has, so it
+    /// hardly waits; and each statement of it sees what is committed when it begins.
+    fn batch_session(&self) -> Vec<String>;
+    /// Whether rows are locked one by one; otherwise whoever writes has the whole database.
+    fn locks_rows(&self) -> bool {
+        true
+    }
+    /// A statement that locks the rows of a condition, where a later statement may see more than the one that locked.
+    fn lock_rows(&self, table: &str, condition: &str) -> Option<String>;
+    /// What stands behind a query whose rows nobody may change before the transaction ends.
+    fn shared_read(&self) -> &'static str {
+        ""
+    }
+    /// What stands behind an INSERT so that a row whose key is there already stays as it is.
+    fn keep_existing(&self, key: &[String]) -> String {
+        format!(" ON CONFLICT ({}) DO NOTHING", self.columns(key))
+    }
+    /// What a table can be walked by, or why it cannot.
+    fn walk_by(&self, table: &Table) -> Result<WalkBy, Refusal> {
+        table.walk_key().map(|key| WalkBy::Key(key.into_iter().cloned().collect())).ok_or_else(|| {
+            Refusal::new(format!(
+                "table `{0}` has no primary key and no unique key without NULLs to walk it by; add one first, such as \
+                 ALTER TABLE {1} ADD COLUMN id BIGINT NOT NULL AUTO_INCREMENT UNIQUE",
+                table.name,
+                self.table(&table.name)
+            ))
+        })
+    }
+    /// Any column in a SELECT list, in a form that comes back as an integer, a number, a text or bytes.
+    fn read_column(&self, table: &str, column: &Column) -> String {
+        self.key_column(table, column)
+    }
+    /// A bound text for TRUE or FALSE.
+    fn boolean_text(&self, value: bool) -> &'static str {
+        if value { "1" } else { "0" }
+    }
+    /// Whether a column's values are bytes and no text.
+    fn is_binary(&self, column: &Column) -> bool {
+        ["BLOB", "BINARY", "BYTEA"].iter().any(|word| column.base_type.to_ascii_uppercase().contains(word))
+    }
+    /// Whether a column holds, by a bound value that [`read_column`](Self::read_column) gave, the same as it did then.
+    fn still(&self, table: &str, column: &Column, position: usize) -> String;
+    /// A bound value, in the form of [`read_column`](Self::read_column), as a value for a column.
+    fn assigned(&self, position: usize, column: &Column) -> String {
+        self.key_parameter(position, column)
     }
     /// A key column in a SELECT list, in a form that comes back as a [`placeholder`](Self::key_parameter) value.
     fn key_column(&self, table: &str, column: &Column) -> String {

@@ -7,13 +7,16 @@ mod backfill;
 mod baseline;
 mod error;
 mod event;
+mod pace;
 mod phases;
 mod report;
 mod resolve;
 mod session;
 mod steps;
 mod verify;
+mod walk;
 
+pub use backfill::MigrateOptions;
 pub use baseline::adopt_baseline;
 pub use error::EngineError;
 pub use event::{Event, Observer};

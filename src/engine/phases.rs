@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::backfill::MigrateEnd;
+use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
@@ -23,8 +23,8 @@ const BASELINE_BEGAN: &str = "baseline begins";
 pub struct PhaseOptions {
     /// The release; left out, the open one.
     pub release: Option<String>,
-    /// How many rows migrate may change.
-    pub max_rows: Option<u64>,
+    /// How migrate goes about its backfills.
+    pub migrate: MigrateOptions,
     /// The quiet period of contract; left out, the manifest's.
     pub quiet_period: Option<Duration>,
     /// Gates to override.
@@ -100,14 +100,18 @@ impl<'p> Session<'p> {
     async fn phase(&mut self, phase: Phase, options: &PhaseOptions) -> Result<Outcome, EngineError> {
         // Asked twice: before the lease, so that a refusal writes nothing, and under it.
         let puts_back = phase == Phase::Expand && self.has_syncs_to_put_back().await?;
-        if !puts_back && !self.is_held().await? {
+        if !puts_back && !self.is_held(Some(phase)).await? {
             let admitted = self.admitted(phase, options).await;
             // What another runner has just begun looks like anything; the lease says so better.
-            if !matches!(admitted, Ok(Some(_))) && !self.is_held().await? {
+            if !matches!(admitted, Ok(Some(_))) && !self.is_held(Some(phase)).await? {
                 return admitted.map(|_| self.outcome(Vec::new(), false, None));
             }
         }
-        self.take_lease(phase.word()).await?;
+        if phase == Phase::Migrate {
+            self.join(phase.word()).await?;
+        } else {
+            self.take_lease(phase.word()).await?;
+        }
         let put_back = if phase == Phase::Expand { self.put_syncs_back().await? } else { Vec::new() };
         let Some(release) = self.admitted(phase, options).await? else {
             return Ok(self.outcome(put_back, false, None));
@@ -117,7 +121,7 @@ impl<'p> Session<'p> {
                 self.expand(release).await?;
                 (MigrateEnd::Done, None)
             }
-            Phase::Migrate => (self.migrate(release, options.max_rows).await?, None),
+            Phase::Migrate => (self.migrate(release, &options.migrate).await?, None),
             Phase::Contract => {
                 let quiet = options.quiet_period.unwrap_or(self.project.manifest.gates.quiet_period);
                 let caution = self.contract(release, quiet, &options.force).await?;
@@ -207,9 +211,9 @@ impl<'p> Session<'p> {
     }
 
     async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
-        if !self.is_held().await? {
+        if !self.is_held(None).await? {
             let refused = self.refuse_upgrade(last).await;
-            if (refused.is_err() || is_upgraded(&self.standing(), last)) && !self.is_held().await? {
+            if (refused.is_err() || is_upgraded(&self.standing(), last)) && !self.is_held(None).await? {
                 return refused.map(|()| self.outcome(Vec::new(), false, None));
             }
         }
@@ -231,7 +235,7 @@ impl<'p> Session<'p> {
                 self.refuse_unfit(release, phase).await?;
                 match phase {
                     Phase::Expand => self.expand(release).await?,
-                    Phase::Migrate => self.migrate(release, None).await.map(drop)?,
+                    Phase::Migrate => self.migrate(release, &MigrateOptions::default()).await.map(drop)?,
                     Phase::Contract => self.contract(release, Duration::ZERO, &[]).await.map(drop)?,
                 }
                 done.push(format!("{}/{phase}", release.name));
@@ -331,9 +335,9 @@ impl<'p> Session<'p> {
         self.refuse_broken_triggers().await
     }
 
-    async fn migrate(&mut self, release: &Release, max_rows: Option<u64>) -> Result<MigrateEnd, EngineError> {
+    async fn migrate(&mut self, release: &Release, options: &MigrateOptions) -> Result<MigrateEnd, EngineError> {
         let since = self.start_phase(&release.name, Phase::Migrate).await?;
-        let end = self.run_backfills(release, max_rows).await?;
+        let end = self.run_backfills(release, options).await?;
         if end == MigrateEnd::Done {
             self.verify(release).await??;
             self.finish_phase(&release.name, Phase::Migrate, since).await?;

@@ -301,7 +301,8 @@ impl Session<'_> {
             }
             for backfill in &release.backfills {
                 let record = self.records.backfills.iter().find(|record| record.id == backfill.id);
-                let range = self.records.ranges.iter().find(|range| range.backfill == backfill.id);
+                let ranges: Vec<_> = self.records.ranges.iter().filter(|range| range.backfill == backfill.id).collect();
+                let pass = ranges.iter().map(|range| range.pass).max().unwrap_or(0);
                 let estimate = match BackfillPlan::new(backfill, release, dialect.as_ref(), &schema) {
                     Ok(plan) => self.connection.integer(&plan.estimate, &[]).await.ok().flatten(),
                     // Before its expand the backfill's columns are not there, and there is nothing to estimate.
@@ -315,9 +316,9 @@ impl Session<'_> {
                         Some(record) if record.finished_at.is_some() => "done",
                         Some(_) => "started",
                     },
-                    rows_changed: range.map_or(0, |range| range.changed),
-                    rows_walked: range.map_or(0, |range| range.walked),
-                    pass: range.map_or(0, |range| range.pass),
+                    rows_changed: ranges.iter().map(|range| range.changed).sum(),
+                    rows_walked: ranges.iter().filter(|range| range.pass == pass).map(|range| range.walked).sum(),
+                    pass,
                     rows_estimated: estimate,
                 });
             }
@@ -414,7 +415,7 @@ impl Session<'_> {
                 steps.push(PlanStep {
                     id: backfill.id.clone(),
                     summary: format!("backfill {}, batch by batch", backfill.table),
-                    statements: vec![plan.span_end(true, rows), plan.update(true)],
+                    statements: plan.shown(dialect.as_ref(), rows),
                     transactional: true,
                 });
             }

@@ -1,5 +1,6 @@
 //! A command's session with the database: the connection, the lease where it writes, and the facts as they are now.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{EngineError, Event, Observer};
@@ -20,7 +21,7 @@ pub(super) struct Session<'p> {
     pub(super) observer: &'p dyn Observer,
     pub(super) facts: Facts,
     pub(super) records: Records,
-    lease: Option<Lease>,
+    lease: Option<Arc<Lease>>,
 }
 
 impl<'p> Session<'p> {
@@ -38,10 +39,29 @@ impl<'p> Session<'p> {
         Ok(session)
     }
 
-    /// Reads the facts again, and says whether somebody holds the lease.
-    pub(super) async fn is_held(&mut self) -> Result<bool, EngineError> {
+    /// Reads the facts again, and says whether somebody keeps a phase from running: who holds the lease, or, but for another
+    /// migrate, who migrates.
+    pub(super) async fn is_held(&mut self, phase: Option<Phase>) -> Result<bool, EngineError> {
         self.reload().await?;
-        Ok(self.records.holder.is_some())
+        let shared = phase == Some(Phase::Migrate);
+        Ok(self.records.holder.is_some() || (!shared && !self.records.workers.is_empty()))
+    }
+
+    /// Joins those who migrate, with our tables up to date, and reads the facts again.
+    pub(super) async fn join(&mut self, command: &str) -> Result<(), EngineError> {
+        if !store::is_current(&mut self.connection).await? {
+            self.take_lease(command).await?;
+            if let Some(lease) = self.lease.take() {
+                lease.release(&mut self.connection).await?;
+            }
+        }
+        self.lease = Some(Arc::new(Lease::join(&mut self.connection, command).await?));
+        self.reload().await
+    }
+
+    /// The lease, to share with tasks.
+    pub(super) fn shared_lease(&self) -> Arc<Lease> {
+        Arc::clone(self.lease.as_ref().expect("take_lease comes before every write"))
     }
 
     /// Takes the lease, makes our tables where they are not there, and reads the facts again: they may have moved on
@@ -49,7 +69,7 @@ impl<'p> Session<'p> {
     pub(super) async fn take_lease(&mut self, command: &str) -> Result<(), EngineError> {
         let taken = Lease::take(&mut self.connection, command).await?;
         let installed = store::install(&mut self.connection, &taken).await;
-        self.lease = Some(taken);
+        self.lease = Some(Arc::new(taken));
         installed?;
         self.reload().await
     }

@@ -1,33 +1,84 @@
-//! A backfill's statements: a walk over a key, one span a batch, each found by the key's index.
+//! A backfill's statements, rendered for a live table: what one batch does with the rows of its span.
 
-use crate::catalog::{Backfill, Release};
+use super::walk::Walk;
+use crate::catalog::{Backfill, Child, Copy, Program, Release, Work};
 use crate::dialect::expression::{self, Scope};
-use crate::dialect::{Assignment, Column, Dialect, Refusal, Schema, Sync, Table};
+use crate::dialect::{Assignment, Column, Dialect, Refusal, Schema, Sql, Sync, Table};
 
 /// A backfill, rendered for a live table.
 #[derive(Debug, Clone)]
 pub struct BackfillPlan {
     /// Its id.
     pub id: String,
-    /// How many columns the key has.
-    pub key_length: usize,
-    /// For each placeholder of a key comparison, which of the key's values it takes.
-    pub binding: Vec<usize>,
+    /// How its table is walked.
+    pub walk: Walk,
     /// A query with about how many rows the table has.
     pub estimate: String,
-    /// A query with a row for some rows that still match `where`.
-    pub pending: String,
+    /// What a batch does.
+    pub batch: BatchPlan,
     /// Statements before and after a batch's write, so that it fires no sync of the release.
     pub bypass: [Vec<String>; 2],
-    key_list: String,
-    key_order: String,
-    key_order_down: String,
+    /// A query for keys of rows that match `where`, in the whole table.
+    pub pending: String,
     table: String,
-    set: String,
+    shown: String,
     condition: String,
-    behind: String,
-    within: String,
-    upto: String,
+    reads_elsewhere: Option<String>,
+}
+
+/// What a batch does with the rows of its span that match.
+#[derive(Debug, Clone)]
+pub enum BatchPlan {
+    /// Statements, in which `{rows}` stands for the condition of the rows; the last one's count is the batch's.
+    Statements(Vec<String>),
+    /// Gives them to a program.
+    Command(Box<CommandPlan>),
+}
+
+/// The statements around an external program.
+#[derive(Debug, Clone)]
+pub struct CommandPlan {
+    /// The program and its arguments.
+    pub run: Vec<String>,
+    /// The columns that the program is given: those of the key first.
+    pub columns: Vec<CommandColumn>,
+    /// How many of them are the key.
+    pub key: usize,
+    /// The columns that it may change.
+    pub writes: Vec<String>,
+    /// What stands for FALSE and TRUE.
+    pub booleans: [&'static str; 2],
+    list: String,
+    table: String,
+    condition: String,
+    assigned: Vec<Column>,
+    all: Vec<Column>,
+}
+
+/// A column as a program sees it.
+#[derive(Debug, Clone)]
+pub struct CommandColumn {
+    /// Its name.
+    pub name: String,
+    /// Whether its values are bytes, given in hexadecimal.
+    pub binary: bool,
+}
+
+/// Renders the expressions of one table.
+struct Renderer<'a> {
+    dialect: &'a dyn Dialect,
+    live: &'a Table,
+    row: String,
+}
+
+impl Renderer<'_> {
+    fn render(&self, sql: &Sql) -> Result<String, Refusal> {
+        let kind = self.dialect.kind();
+        let text = sql.on(kind).ok_or_else(|| Refusal::new(format!("an expression has no text for {kind}")))?;
+        let quote = |name: &str| self.dialect.quote(name);
+        let scope = Scope { table: self.live, row: &self.row, related: None, quote: &quote, subquery_end: "" };
+        Ok(expression::render(text, kind.flavor(), &scope)?)
+    }
 }
 
 impl BackfillPlan {
@@ -38,137 +89,300 @@ impl BackfillPlan {
         dialect: &dyn Dialect,
         schema: &Schema,
     ) -> Result<Self, Refusal> {
-        let live = schema
-            .table(&backfill.table)
-            .ok_or_else(|| Refusal::new(format!("there is no table `{}`", backfill.table)).at(&backfill.table))?;
-        let key = live.walk_key().ok_or_else(|| {
-            Refusal::new(format!(
-                "table `{}` has no primary key and no unique key without NULLs to walk it by",
-                live.name
-            ))
-            .at(&backfill.table)
-        })?;
+        let live = live_table(schema, &backfill.table)?;
         let table = dialect.table(&live.name);
+        let walk = Walk::new(dialect, live).map_err(|refusal| refusal.at(&backfill.table))?;
+        let renderer = Renderer { dialect, live, row: format!("{table}.") };
+        let condition = match &backfill.pending {
+            Some(sql) => format!("({})", renderer.render(sql)?),
+            None => "1 = 1".to_owned(),
+        };
+        let mut written = live;
+        let mut reads: Vec<&Sql> = backfill.pending.iter().collect();
+        let (condition, batch) = match &backfill.work {
+            Work::Update(set) => {
+                reads.extend(set.iter().map(|(_, sql)| sql));
+                (condition, BatchPlan::Statements(vec![update(&renderer, set, &table)?]))
+            }
+            Work::Copy(copy) => {
+                written = live_table(schema, &copy.into)?;
+                reads.extend(copy.columns.values());
+                let missing = missing(&renderer, copy, written)?;
+                (format!("({condition} AND {missing})"), BatchPlan::Statements(vec![insert(&renderer, copy, written)?]))
+            }
+            Work::Delete(children) => (condition, BatchPlan::Statements(delete(&renderer, children, schema)?)),
+            Work::Command(program) => {
+                let plan = CommandPlan::new(&renderer, program, condition.clone())?;
+                (condition, BatchPlan::Command(Box::new(plan)))
+            }
+        };
         let syncs: Vec<Sync> = release.syncs().map(|(_, sync)| sync).collect();
-        let here = |sync: &&Sync| sync.parts().iter().any(|(table, _)| schema.key(table) == schema.key(&live.name));
+        let here = |sync: &&Sync| {
+            sync.parts()
+                .iter()
+                .any(|(table, _)| [live, written].iter().any(|touched| schema.key(table) == schema.key(&touched.name)))
+        };
         let syncs: Vec<&str> = syncs.iter().filter(here).map(|sync| sync.name.as_str()).collect();
-        let row = format!("{table}.");
-        let quote = |name: &str| dialect.quote(name);
-        let render = |sql: &crate::dialect::Sql| -> Result<String, Refusal> {
-            let text = sql
-                .on(dialect.kind())
-                .ok_or_else(|| Refusal::new(format!("an expression has no text for {}", dialect.kind())))?;
-            let scope = Scope { table: live, row: &row, related: None, quote: &quote, subquery_end: "" };
-            Ok(expression::render(text, dialect.kind().flavor(), &scope)?)
-        };
-        let mut set = Vec::new();
-        for (name, sql) in &backfill.set {
-            let column = writable(live, name, &key)?;
-            let text = sql.on(dialect.kind()).unwrap_or_default();
-            let reads = expression::columns_read(text, dialect.kind().flavor(), live);
-            set.push(Assignment {
-                column: name.clone(),
-                value: dialect.coerce(&render(sql)?, column),
-                reads: reads.into_iter().map(|read| read.name.clone()).collect(),
-            });
-        }
-        let set = dialect.in_order(set)?;
-        let set: Vec<_> = set.iter().map(|of| format!("{} = {}", dialect.quote(&of.column), of.value)).collect();
-        let condition = format!("({})", render(&backfill.pending)?);
-        let list: Vec<_> = key
+        let kind = dialect.kind();
+        let elsewhere = reads
             .iter()
-            .enumerate()
-            .map(|(position, column)| format!("{} AS k{position}", dialect.key_column(&table, column)))
-            .collect();
-        // Qualified, so that the order is the column's own and not that of its text in the list.
-        let order = |direction: &str| -> String {
-            let columns: Vec<_> =
-                key.iter().map(|column| format!("{row}{}{direction}", dialect.quote(&column.name))).collect();
-            columns.join(", ")
-        };
-        let binding = dialect.key_binding(key.len());
-        let behind = dialect.key_comparison(&table, &key, ">", 1);
-        let upto = dialect.key_comparison(&table, &key, "<=", 1);
-        let within = format!("{behind} AND {}", dialect.key_comparison(&table, &key, "<=", binding.len() + 1));
+            .filter_map(|sql| sql.on(kind))
+            .any(|text| !expression::tables_read(text, kind.flavor()).is_empty());
+        let has_children = matches!(&backfill.work, Work::Delete(children) if !children.is_empty());
+        let shown = shown_key(dialect, live);
         Ok(Self {
             id: backfill.id.clone(),
-            bypass: dialect.bypass(&syncs),
-            key_length: key.len(),
-            binding,
+            walk,
             estimate: dialect.estimate_rows(&live.name),
-            pending: format!("SELECT {} FROM {table} WHERE {condition} LIMIT 5", list.join(", ")),
-            key_list: list.join(", "),
-            key_order: order(""),
-            key_order_down: order(" DESC"),
-            table,
-            set: set.join(", "),
+            batch,
+            bypass: dialect.bypass(&syncs),
+            pending: format!("SELECT {shown} FROM {table} WHERE {condition} LIMIT 5"),
+            reads_elsewhere: (elsewhere || has_children).then(|| table.clone()),
+            shown,
             condition,
-            behind,
-            within,
-            upto,
+            table,
         })
     }
 
-    /// The key at the end of the next span of `rows` rows; no row where fewer are left. Takes the cursor.
-    pub fn span_end(&self, after_cursor: bool, rows: u64) -> String {
-        format!(
-            "SELECT {} FROM {}{} ORDER BY {} LIMIT 1 OFFSET {}",
-            self.key_list,
-            self.table,
-            self.where_behind(after_cursor),
-            self.key_order,
-            rows.saturating_sub(1)
-        )
+    /// The statements of one batch's write, each with the span's values.
+    pub fn writes(&self, dialect: &dyn Dialect, after_cursor: bool) -> Vec<String> {
+        let rows = self.rows(after_cursor);
+        let BatchPlan::Statements(statements) = &self.batch else { return Vec::new() };
+        // What an expression reads in other tables is read by the snapshot that its statement began with. A writer there that
+        // looks at our row in between would go unseen, so the rows are locked by a statement before. So are those whose children
+        // go first.
+        let lock = self.reads_elsewhere.as_deref().and_then(|table| dialect.lock_rows(table, &rows));
+        lock.into_iter().chain(statements.iter().map(|statement| statement.replace("{rows}", &rows))).collect()
     }
 
-    /// The table's last key; no row where nothing is left. Takes the cursor.
-    pub fn last_key(&self, after_cursor: bool) -> String {
-        format!(
-            "SELECT {} FROM {}{} ORDER BY {} LIMIT 1",
-            self.key_list,
-            self.table,
-            self.where_behind(after_cursor),
-            self.key_order_down
-        )
+    /// The statements of a batch, as a reader is shown them.
+    pub fn shown(&self, dialect: &dyn Dialect, size: u64) -> Vec<String> {
+        let mut statements = vec![self.walk.span_end(true, size)];
+        match &self.batch {
+            BatchPlan::Statements(_) => statements.extend(self.writes(dialect, true)),
+            BatchPlan::Command(command) => {
+                let all: Vec<usize> = (0..command.writes.len()).collect();
+                statements.push(command.read(&self.walk, true));
+                statements.push(format!(
+                    "-- each row through {}, then\n{}",
+                    command.run.join(" "),
+                    command.write(dialect, &all)
+                ));
+            }
+        }
+        statements
     }
 
-    /// How many rows a span has. Takes the cursor, where there is one, and the span's end.
-    pub fn span_rows(&self, after_cursor: bool) -> String {
-        format!("SELECT COUNT(*) FROM {} WHERE {}", self.table, self.span(after_cursor))
+    /// A query for keys of rows of a span that match `where`.
+    pub fn pending_in_span(&self, after_cursor: bool) -> String {
+        format!("SELECT {} FROM {} WHERE {} LIMIT 5", self.shown, self.table, self.rows(after_cursor))
     }
 
-    /// The write of one batch. Takes the cursor, where there is one, and the span's end.
-    pub fn update(&self, after_cursor: bool) -> String {
-        // Inside CASE the condition can use no index of its own: an optimizer that prefers `visibility IS NULL` to the
-        // key's range would look at every row that is left, in every batch (SQLite did).
-        format!(
-            "UPDATE {} SET {} WHERE {} AND CASE WHEN {} THEN 1 ELSE 0 END = 1",
-            self.table,
-            self.set,
-            self.span(after_cursor),
-            self.condition
-        )
-    }
-
-    fn where_behind(&self, after_cursor: bool) -> String {
-        if after_cursor { format!(" WHERE {}", self.behind) } else { String::new() }
-    }
-
-    fn span(&self, after_cursor: bool) -> &str {
-        if after_cursor { &self.within } else { &self.upto }
+    /// The condition of the rows of a span that match.
+    fn rows(&self, after_cursor: bool) -> String {
+        within(self.walk.span(after_cursor), &self.condition)
     }
 }
 
-fn writable<'t>(table: &'t Table, name: &str, key: &[&Column]) -> Result<&'t Column, Refusal> {
-    let column = table.column(name).ok_or_else(|| {
+/// Inside CASE the condition can use no index of its own: an optimizer that prefers `visibility IS NULL` to the key's range
+/// would look at every row that is left, in every batch (SQLite did).
+fn within(span: &str, condition: &str) -> String {
+    format!("{span} AND CASE WHEN {condition} THEN 1 ELSE 0 END = 1")
+}
+
+/// The columns by which people know a row.
+pub(super) fn shown_key(dialect: &dyn Dialect, live: &Table) -> String {
+    let table = dialect.table(&live.name);
+    let key = live.walk_key().unwrap_or_else(|| live.columns.iter().take(3).collect());
+    let list: Vec<_> = key.iter().map(|column| dialect.key_column(&table, column)).collect();
+    if list.is_empty() { "1".to_owned() } else { list.join(", ") }
+}
+
+fn live_table<'s>(schema: &'s Schema, name: &str) -> Result<&'s Table, Refusal> {
+    schema.table(name).ok_or_else(|| Refusal::new(format!("there is no table `{name}`")).at(name))
+}
+
+fn update(renderer: &Renderer<'_>, set: &[(String, Sql)], table: &str) -> Result<String, Refusal> {
+    let Renderer { dialect, live, .. } = renderer;
+    let kind = dialect.kind();
+    let mut assignments = Vec::new();
+    for (name, sql) in set {
+        let column = writable(*dialect, live, name)?;
+        let reads = expression::columns_read(sql.on(kind).unwrap_or_default(), kind.flavor(), live);
+        assignments.push(Assignment {
+            column: name.clone(),
+            value: dialect.coerce(&renderer.render(sql)?, column),
+            reads: reads.into_iter().map(|read| read.name.clone()).collect(),
+        });
+    }
+    let assignments = dialect.in_order(assignments)?;
+    let set: Vec<_> = assignments.iter().map(|of| format!("{} = {}", dialect.quote(&of.column), of.value)).collect();
+    Ok(format!("UPDATE {table} SET {} WHERE {{rows}}", set.join(", ")))
+}
+
+/// That the copy's row is not there yet.
+fn missing(renderer: &Renderer<'_>, copy: &Copy, into: &Table) -> Result<String, Refusal> {
+    let dialect = renderer.dialect;
+    let other = dialect.table(&into.name);
+    let mut same = Vec::new();
+    for key in &copy.key {
+        let column = column(into, key)?;
+        let value = copy.columns.get(key).map(|sql| renderer.render(sql)).transpose()?.unwrap_or_default();
+        same.push(format!("{other}.{} = {}", dialect.quote(key), dialect.coerce(&value, column)));
+    }
+    if !into.unique_keys().iter().any(|unique| unique.iter().all(|name| copy.key.contains(name))) {
+        let reason = format!("`{}` has no unique key on ({})", into.name, copy.key.join(", "));
+        return Err(Refusal::new(format!("{reason}, so a copy could not tell which rows are there already")).at("key"));
+    }
+    Ok(format!("NOT EXISTS (SELECT 1 FROM {other} WHERE {})", same.join(" AND ")))
+}
+
+fn insert(renderer: &Renderer<'_>, copy: &Copy, into: &Table) -> Result<String, Refusal> {
+    let dialect = renderer.dialect;
+    let mut values = Vec::new();
+    for (name, sql) in &copy.columns {
+        let column = column(into, name)?;
+        if column.generated {
+            return Err(Refusal::new(format!("column `{name}` is generated, so nothing can be set")).at(name));
+        }
+        values.push(dialect.coerce(&renderer.render(sql)?, column));
+    }
+    let names: Vec<String> = copy.columns.keys().cloned().collect();
+    Ok(format!(
+        "INSERT INTO {} ({}) SELECT {} FROM {} WHERE {{rows}}{}{}",
+        dialect.table(&into.name),
+        dialect.columns(&names),
+        values.join(", "),
+        dialect.table(&renderer.live.name),
+        dialect.shared_read(),
+        dialect.keep_existing(&copy.key)
+    ))
+}
+
+fn delete(renderer: &Renderer<'_>, children: &[Child], schema: &Schema) -> Result<Vec<String>, Refusal> {
+    let Renderer { dialect, live, .. } = renderer;
+    let table = dialect.table(&live.name);
+    let mut statements = Vec::new();
+    for child in children {
+        let other = live_table(schema, &child.table)?;
+        let name = dialect.table(&other.name);
+        let mut same = Vec::new();
+        for (theirs, ours) in &child.key {
+            column(other, theirs)?;
+            column(live, ours)?;
+            same.push(format!("{name}.{} = {table}.{}", dialect.quote(theirs), dialect.quote(ours)));
+        }
+        statements.push(format!(
+            "DELETE FROM {name} WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND {{rows}})",
+            same.join(" AND ")
+        ));
+    }
+    let refers = |other: &&Table| {
+        other.foreign_keys.iter().any(|key| {
+            schema.key(&key.references) == schema.key(&live.name)
+                && matches!(key.on_delete.to_ascii_uppercase().as_str(), "NO ACTION" | "RESTRICT" | "")
+        })
+    };
+    let listed = |other: &&Table| {
+        other.name == live.name || children.iter().any(|child| schema.key(&child.table) == schema.key(&other.name))
+    };
+    if let Some(other) = schema.tables.values().filter(refers).find(|other| !listed(other)) {
+        let reason = format!(
+            "rows of `{}` refer to rows of `{}`, and would keep them from being deleted; name it under `children`",
+            other.name, live.name
+        );
+        return Err(Refusal::new(reason).at("delete"));
+    }
+    statements.push(format!("DELETE FROM {table} WHERE {{rows}}"));
+    Ok(statements)
+}
+
+impl CommandPlan {
+    fn new(renderer: &Renderer<'_>, program: &Program, condition: String) -> Result<Self, Refusal> {
+        let Renderer { dialect, live, .. } = renderer;
+        let key = live.walk_key().ok_or_else(|| {
+            Refusal::new(format!("a program knows a row by its key, and table `{}` has none", live.name)).at(&live.name)
+        })?;
+        let mut all: Vec<Column> = key.iter().map(|column| (*column).clone()).collect();
+        for name in program.reads.iter().chain(&program.writes) {
+            if !all.iter().any(|column| column.name == *name) {
+                all.push(column(live, name)?.clone());
+            }
+        }
+        let mut assigned = Vec::new();
+        for name in &program.writes {
+            assigned.push(writable(*dialect, live, name)?.clone());
+        }
+        let table = dialect.table(&live.name);
+        let list: Vec<_> = all.iter().map(|column| dialect.read_column(&table, column)).collect();
+        let columns =
+            all.iter().map(|column| CommandColumn { name: column.name.clone(), binary: dialect.is_binary(column) });
+        Ok(Self {
+            run: program.run.clone(),
+            columns: columns.collect(),
+            key: key.len(),
+            writes: program.writes.clone(),
+            booleans: [false, true].map(|value| dialect.boolean_text(value)),
+            list: list.join(", "),
+            table,
+            condition,
+            assigned,
+            all,
+        })
+    }
+
+    /// A query for the rows of a span that match, with the key's columns first.
+    pub fn read(&self, walk: &Walk, after_cursor: bool) -> String {
+        format!("SELECT {} FROM {} WHERE {}", self.list, self.table, within(walk.span(after_cursor), &self.condition))
+    }
+
+    /// The write of one row's changed columns, named by their places in `writes`, where the row is as it was read. Takes the new
+    /// values, and then those that were read.
+    pub fn write(&self, dialect: &dyn Dialect, changed: &[usize]) -> String {
+        let set: Vec<_> = changed
+            .iter()
+            .enumerate()
+            .filter_map(|(at, place)| {
+                let column = self.assigned.get(*place)?;
+                Some(format!("{} = {}", dialect.quote(&column.name), dialect.assigned(at + 1, column)))
+            })
+            .collect();
+        let still: Vec<_> = self
+            .all
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let position = changed.len() + at + 1;
+                if at < self.key {
+                    // By the key's index.
+                    let name = format!("{}.{}", self.table, dialect.quote(&column.name));
+                    return format!("{name} = {}", dialect.key_parameter(position, column));
+                }
+                dialect.still(&self.table, column, position)
+            })
+            .collect();
+        format!("UPDATE {} SET {} WHERE {}", self.table, set.join(", "), still.join(" AND "))
+    }
+}
+
+fn column<'t>(table: &'t Table, name: &str) -> Result<&'t Column, Refusal> {
+    table.column(name).ok_or_else(|| {
         let near = expression::nearest(name, table.columns.iter().map(|column| column.name.as_str()));
         let advice = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         Refusal::new(format!("no column `{name}` in table `{}`{advice}", table.name)).at(name)
-    })?;
+    })
+}
+
+fn writable<'t>(dialect: &dyn Dialect, table: &'t Table, name: &str) -> Result<&'t Column, Refusal> {
+    let column = column(table, name)?;
     if column.generated {
         return Err(Refusal::new(format!("column `{name}` is generated, so nothing can be set")).at(name));
     }
-    if key.iter().any(|key| key.name == name) {
+    let walked = match dialect.walk_by(table)? {
+        crate::dialect::WalkBy::Key(key) => key.iter().any(|key| key.name == name),
+        crate::dialect::WalkBy::Pages { .. } => false,
+    };
+    if walked || table.walk_key().is_some_and(|key| key.iter().any(|key| key.name == name)) {
         return Err(Refusal::new(format!("column `{name}` is part of the key that the backfill walks by")).at(name));
     }
     Ok(column)

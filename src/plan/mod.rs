@@ -10,11 +10,13 @@ mod gate;
 mod schema_steps;
 mod state;
 mod verification;
+mod walk;
 
-pub use backfill::BackfillPlan;
+pub use backfill::{BackfillPlan, BatchPlan, CommandPlan};
 pub use drift::{Drift, DriftKind, drifts};
 pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
 pub use gate::{Gate, Refused, admit, baseline_gate, target};
 pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
 pub use state::{Need, ReleaseState, Standing, may_run};
 pub use verification::{Proof, broken_triggers, installed_syncs, live_syncs, proofs, syncs_to_put_back};
+pub use walk::Walk;

@@ -11,11 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::StoreError;
 use super::process::{self, Process};
+use super::worker;
 use crate::db::{Class, Connection, DbError, Value};
 
 const NAME: &str = "runner";
 /// How long a lease lasts without a heartbeat.
-const LASTS: Duration = Duration::from_secs(30);
+pub(super) const LASTS: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS concertina_lease (name VARCHAR(190) NOT NULL, token BIGINT NOT NULL, \
     holder TEXT NOT NULL, process TEXT NOT NULL, sessions TEXT NOT NULL, command TEXT NOT NULL, acquired_at BIGINT NOT NULL, \
@@ -47,14 +48,55 @@ impl fmt::Display for LeaseHolder {
     }
 }
 
-/// The lease, held.
+/// The lease, held; or a share of it, which the processes that migrate have.
 #[derive(Debug)]
 pub struct Lease {
     token: i64,
+    grip: Grip,
+    worker: String,
     holder: String,
     command: String,
     lost: Arc<AtomicBool>,
     heartbeat: JoinHandle<()>,
+}
+
+/// What is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Grip {
+    /// The lease, alone, by its token.
+    Runner(i64),
+    /// A worker's row, by its id.
+    Worker(String),
+}
+
+impl Grip {
+    /// Renews what is held; nothing to renew means that somebody else has it.
+    async fn fence(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        match self {
+            Self::Runner(token) => fence(connection, *token).await,
+            Self::Worker(id) => {
+                let dialect = connection.shared_dialect();
+                let sql = dialect.placeholders(&format!(
+                    "UPDATE concertina_worker SET expires_at = {} + {} WHERE worker_id = ?",
+                    dialect.now(),
+                    LASTS.as_millis()
+                ));
+                let renewed = connection.execute(&sql, &[id.as_str().into()]).await? > 0;
+                if renewed || self.is_there(connection).await? { Ok(()) } else { Err(StoreError::Lost) }
+            }
+        }
+    }
+
+    async fn is_there(&self, connection: &mut Connection) -> Result<bool, DbError> {
+        match self {
+            Self::Runner(token) => Ok(current_token(connection).await? == Some(*token)),
+            Self::Worker(id) => {
+                let sql = "SELECT COUNT(*) FROM concertina_worker WHERE worker_id = ?";
+                let sql = connection.dialect().placeholders(sql);
+                Ok(connection.integer(&sql, &[id.as_str().into()]).await? == Some(1))
+            }
+        }
+    }
 }
 
 impl Lease {
@@ -79,22 +121,14 @@ impl Lease {
         let free = if gone { String::new() } else { format!(" AND expires_at <= {now}") };
         // Before the lease is taken, not after: a holder that stands still inside a transaction holds the lease's row.
         if gone || row.integer(3) == Some(1) {
-            end_session(connection, &row.text(2).unwrap_or_default()).await?;
+            for session in row.text(2).unwrap_or_default().split_whitespace() {
+                end_session(connection, session).await?;
+            }
         } else if let Some(holder) = holder(connection).await? {
             // And a holder that works inside one would make the write below wait for it.
             return Err(StoreError::Held(holder));
         }
-        let session = match dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) {
-            // A mark that cannot be had is a comfort less, and no reason to refuse: Galera in strict mode forbids GET_LOCK.
-            Some(sql) => match connection.query(&sql, &[]).await {
-                Ok(rows) => rows.first().and_then(|row| row.text(0)).unwrap_or_default(),
-                Err(error) => {
-                    tracing::debug!(%error, "mark the session");
-                    String::new()
-                }
-            },
-            None => String::new(),
-        };
+        let session = mark(connection).await;
         let sql = dialect.placeholders(&format!(
             "UPDATE concertina_lease SET token = ?, holder = ?, process = ?, sessions = ?, command = ?, acquired_at = {now}, \
              expires_at = {now} + {} WHERE name = ? AND token = ?{free}",
@@ -118,9 +152,69 @@ impl Lease {
             let holder = holder(connection).await?.ok_or(StoreError::Lost)?;
             return Err(StoreError::Held(holder));
         }
+        let grip = Grip::Runner(token + 1);
+        let lease = Self::held(connection, grip, token + 1, process.shown, command).await?;
+        // Whoever joined before has a row by now, and whoever comes later sees ours.
+        worker::reap(connection).await?;
+        if let Some(worker) = worker::workers(connection).await?.into_iter().next() {
+            lease.release(connection).await?;
+            return Err(StoreError::Held(worker.holder));
+        }
+        Ok(lease)
+    }
+
+    /// Joins those who migrate, or says who holds the lease. The tables are there.
+    pub async fn join(connection: &mut Connection, command: &str) -> Result<Self, StoreError> {
+        ensure_table(connection).await?;
+        worker::reap(connection).await?;
+        let process = Process::this();
+        let id = format!("{:016x}", fastrand::u64(..));
+        let session = mark(connection).await;
+        let token = worker::enter(connection, &id, &process, &session, command).await?;
+        Self::held(connection, Grip::Worker(id), token, process.shown, command).await
+    }
+
+    async fn held(
+        connection: &Connection,
+        grip: Grip,
+        token: i64,
+        holder: String,
+        command: &str,
+    ) -> Result<Self, StoreError> {
         let lost = Arc::new(AtomicBool::new(false));
-        let heartbeat = tokio::spawn(beat(connection.another().await?, token + 1, Arc::clone(&lost)));
-        Ok(Self { token: token + 1, holder: process.shown, command: command.to_owned(), lost, heartbeat })
+        let heartbeat = tokio::spawn(beat(connection.another().await?, grip.clone(), Arc::clone(&lost)));
+        let worker = match &grip {
+            Grip::Runner(token) => format!("runner-{token}"),
+            Grip::Worker(id) => id.clone(),
+        };
+        Ok(Self { token, grip, worker, holder, command: command.to_owned(), lost, heartbeat })
+    }
+
+    /// The name under which its ranges are leased.
+    pub fn worker(&self) -> &str {
+        &self.worker
+    }
+
+    /// Records another session of this process, so that whoever takes over ends it.
+    pub async fn add_session(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let session = mark(connection).await;
+        let Grip::Worker(id) = &self.grip else {
+            let sql = "UPDATE concertina_lease SET sessions = ? WHERE name = ? AND token = ?";
+            let known = "SELECT sessions FROM concertina_lease WHERE name = ?";
+            let known = connection.dialect().placeholders(known);
+            let known = connection.query(&known, &[NAME.into()]).await?;
+            let sessions = known.first().and_then(|row| row.text(0)).unwrap_or_default();
+            let sql = connection.dialect().placeholders(sql);
+            let values = [format!("{sessions} {session}").into(), NAME.into(), self.token.into()];
+            connection.execute(&sql, &values).await?;
+            return Ok(());
+        };
+        let known = connection.dialect().placeholders("SELECT sessions FROM concertina_worker WHERE worker_id = ?");
+        let known = connection.query(&known, &[id.as_str().into()]).await?;
+        let sessions = known.first().and_then(|row| row.text(0)).unwrap_or_default();
+        let sql = connection.dialect().placeholders("UPDATE concertina_worker SET sessions = ? WHERE worker_id = ?");
+        connection.execute(&sql, &[format!("{sessions} {session}").into(), id.as_str().into()]).await?;
+        Ok(())
     }
 
     /// The fencing token.
@@ -139,7 +233,7 @@ impl Lease {
     /// Fails when somebody else has taken over, without a lock on the lease: for the beginning of a transaction that may
     /// take longer than the lease lasts, and ends with [`fence`](Self::fence).
     pub async fn look(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        if self.lost.load(Ordering::Relaxed) || current_token(connection).await? != Some(self.token) {
+        if self.lost.load(Ordering::Relaxed) || !self.grip.is_there(connection).await? {
             return Err(StoreError::Lost);
         }
         Ok(())
@@ -150,26 +244,59 @@ impl Lease {
         if self.lost.load(Ordering::Relaxed) {
             return Err(StoreError::Lost);
         }
-        fence(connection, self.token).await
+        self.grip.fence(connection).await
+    }
+
+    /// Whether the heartbeat has found that somebody took over.
+    pub fn is_known_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Whether somebody has taken over, asked in a session of its own: whoever does ends ours first.
     pub async fn is_lost(&self, connection: &Connection) -> bool {
         let Ok(mut fresh) = connection.another().await else { return self.lost.load(Ordering::Relaxed) };
-        let lost = matches!(fence(&mut fresh, self.token).await, Err(StoreError::Lost));
+        let lost = matches!(self.grip.fence(&mut fresh).await, Err(StoreError::Lost));
         fresh.close().await;
         lost
     }
 
     /// Gives the lease back.
-    pub async fn release(self, connection: &mut Connection) -> Result<(), StoreError> {
+    pub async fn release(&self, connection: &mut Connection) -> Result<(), StoreError> {
         self.heartbeat.abort();
-        let sql = connection.dialect().placeholders(
-            "UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?",
-        );
-        connection.execute(&sql, &[NAME.into(), self.token.into()]).await?;
+        let (sql, values): (_, Vec<Value>) = match &self.grip {
+            Grip::Runner(token) => (
+                "UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?",
+                vec![NAME.into(), (*token).into()],
+            ),
+            Grip::Worker(id) => ("DELETE FROM concertina_worker WHERE worker_id = ?", vec![id.as_str().into()]),
+        };
+        let sql = connection.dialect().placeholders(sql);
+        connection.execute(&sql, &values).await?;
         Ok(())
     }
+}
+
+/// Marks a session so that it can be found again.
+async fn mark(connection: &mut Connection) -> String {
+    let dialect = connection.shared_dialect();
+    let Some(sql) = dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) else {
+        return String::new();
+    };
+    // A mark that cannot be had is a comfort less, and no reason to refuse: Galera in strict mode forbids GET_LOCK.
+    match connection.query(&sql, &[]).await {
+        Ok(rows) => rows.first().and_then(|row| row.text(0)).unwrap_or_default(),
+        Err(error) => {
+            tracing::debug!(%error, "mark the session");
+            String::new()
+        }
+    }
+}
+
+/// Locks the lease's row, inside a transaction, and gives its token.
+pub(super) async fn lock(connection: &mut Connection) -> Result<i64, StoreError> {
+    let sql = connection.dialect().placeholders("UPDATE concertina_lease SET name = name WHERE name = ?");
+    connection.execute(&sql, &[NAME.into()]).await?;
+    Ok(current_token(connection).await?.unwrap_or(0))
 }
 
 /// Renews the lease by its token; no row means that another runner has it.
@@ -190,10 +317,10 @@ async fn current_token(connection: &mut Connection) -> Result<Option<i64>, DbErr
     connection.integer(&sql, &[NAME.into()]).await
 }
 
-async fn beat(mut connection: Connection, token: i64, lost: Arc<AtomicBool>) {
+async fn beat(mut connection: Connection, grip: Grip, lost: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
-        match fence(&mut connection, token).await {
+        match grip.fence(&mut connection).await {
             Ok(()) => {}
             Err(StoreError::Lost) => {
                 lost.store(true, Ordering::Relaxed);
@@ -243,7 +370,7 @@ async fn make_table(connection: &mut Connection) -> Result<(), DbError> {
 
 /// Ends what a dead holder left at the server, and waits until it is gone: a statement that runs there cannot be fenced by
 /// a token.
-async fn end_session(connection: &mut Connection, mark: &str) -> Result<(), StoreError> {
+pub(super) async fn end_session(connection: &mut Connection, mark: &str) -> Result<(), StoreError> {
     let dialect = connection.shared_dialect();
     let Some(find) = dialect.marked_session(mark).filter(|_| !mark.is_empty()) else { return Ok(()) };
     for _ in 0..100 {

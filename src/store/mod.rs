@@ -4,19 +4,22 @@
 //! and is fenced by its token. The tables' own schema is versioned with refinery, as the baseline is.
 
 mod baseline;
+pub mod control;
 mod history;
 mod lease;
 mod process;
+pub mod ranges;
 mod records;
 mod refinery_bridge;
+pub mod worker;
 
 pub use baseline::{AppliedBaseline, BaselineEntry, adopt_baseline, applied_baseline, run_baseline};
 pub use history::{Event, append, recent};
 pub use lease::{Lease, LeaseHolder};
+pub use ranges::RangeRecord;
 pub use records::{
-    BackfillRecord, PhaseRecord, RangeRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
-    finish_backfill, finish_phase, finish_step, load, save_range, save_triggers, start_backfill, start_phase,
-    start_step,
+    BackfillRecord, PhaseRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
+    finish_backfill, finish_phase, finish_step, load, save_triggers, start_backfill, start_phase, start_step,
 };
 
 use crate::db::{Connection, DbError};
@@ -34,6 +37,9 @@ pub enum StoreError {
     /// The lease went to somebody else while we were at work.
     #[error("the lease was lost: another runner took over, and nothing more was written")]
     Lost,
+    /// The range was taken over, or split; the batch is to be done again by what is there now.
+    #[error("the range is another worker's, or was split")]
+    RangeMoved,
     /// A dead runner's statement is still at the server.
     #[error("a former runner's statement is still at the server, and could not be ended")]
     StillThere,
@@ -51,9 +57,12 @@ pub enum StoreError {
 }
 
 /// The newest version of our own tables.
-pub(crate) const STATE_VERSION: i64 = 2;
-const STATE_SCHEMA: [(&str, &str); 2] =
-    [("V1__state", include_str!("schema/V1__state.sql")), ("V2__triggers", include_str!("schema/V2__triggers.sql"))];
+pub(crate) const STATE_VERSION: i64 = 3;
+const STATE_SCHEMA: [(&str, &str); 3] = [
+    ("V1__state", include_str!("schema/V1__state.sql")),
+    ("V2__triggers", include_str!("schema/V2__triggers.sql")),
+    ("V3__workers", include_str!("schema/V3__workers.sql")),
+];
 const STATE_HISTORY: &str = "concertina_schema_history";
 
 /// Whether our tables are there, be it in an older version; refuses those of a newer program.
@@ -71,6 +80,11 @@ async fn installed_version(connection: &mut Connection) -> Result<i64, StoreErro
         return Err(StoreError::NewerState { found, known: STATE_VERSION });
     }
     Ok(found)
+}
+
+/// Whether our tables are those of this version.
+pub async fn is_current(connection: &mut Connection) -> Result<bool, StoreError> {
+    Ok(installed_version(connection).await? == STATE_VERSION)
 }
 
 /// Makes our tables, or brings them up to date; the lease is held.

@@ -1,5 +1,7 @@
 //! The facts: phases, steps, backfills and their ranges.
 
+use super::ranges::{self, RangeRecord};
+use super::worker::{self, WorkerRecord};
 use super::{LeaseHolder, StoreError, lease};
 use crate::db::{Connection, Row, Value};
 
@@ -16,6 +18,8 @@ pub struct Records {
     pub ranges: Vec<RangeRecord>,
     /// The triggers that were seen when they were installed, each by its table and its name, with its fingerprint.
     pub triggers: Vec<(String, String, String)>,
+    /// The processes that migrate.
+    pub workers: Vec<WorkerRecord>,
     /// Who holds the runner's lease.
     pub holder: Option<LeaseHolder>,
 }
@@ -69,25 +73,6 @@ pub struct BackfillRecord {
     pub finished_at: Option<i64>,
 }
 
-/// A range of a backfill.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RangeRecord {
-    /// The backfill.
-    pub backfill: String,
-    /// Its number, from 0.
-    pub number: i64,
-    /// The last key walked; `None` before the first.
-    pub cursor: Option<Vec<Value>>,
-    /// Which walk over the range this is, from 1.
-    pub pass: i64,
-    /// Rows walked in this pass.
-    pub walked: i64,
-    /// Rows changed in all passes.
-    pub changed: i64,
-    /// Batches in all passes.
-    pub batches: i64,
-}
-
 /// Reads everything recorded. The tables are there.
 pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
     let all = async |connection: &mut Connection, sql: &str| connection.query(sql, &[]).await;
@@ -101,13 +86,8 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
     .await?;
     let backfills =
         all(connection, "SELECT backfill_id, checksum, body, started_at, finished_at FROM concertina_backfill").await?;
-    let ranges = all(
-        connection,
-        "SELECT backfill_id, range_number, cursor_key, pass, rows_walked, rows_changed, batches FROM concertina_range \
-         ORDER BY backfill_id, range_number",
-    )
-    .await?;
-    // The tables may be of a version without this one.
+    // The tables may be of a version without these.
+    let workers_known = connection.has_table("concertina_worker").await?;
     let triggers = if connection.has_table("concertina_trigger").await? {
         all(connection, "SELECT table_name, trigger_name, fingerprint FROM concertina_trigger").await?
     } else {
@@ -147,18 +127,8 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
                 finished_at: row.integer(4),
             })
             .collect(),
-        ranges: ranges
-            .iter()
-            .map(|row| RangeRecord {
-                backfill: text(row, 0),
-                number: number(row, 1),
-                cursor: row.text(2).and_then(|text| serde_json::from_str(&text).ok()),
-                pass: number(row, 3),
-                walked: number(row, 4),
-                changed: number(row, 5),
-                batches: number(row, 6),
-            })
-            .collect(),
+        ranges: if workers_known { ranges::all(connection).await? } else { Vec::new() },
+        workers: worker::workers(connection).await?,
         holder: lease::holder(connection).await?,
     })
 }
@@ -278,7 +248,7 @@ pub async fn fail_step(connection: &mut Connection, id: &str, failure: &str) -> 
     Ok(())
 }
 
-/// Records that a backfill begins, with its first range.
+/// Records that a backfill begins, or begins again.
 pub async fn start_backfill(
     connection: &mut Connection,
     release: &str,
@@ -288,7 +258,7 @@ pub async fn start_backfill(
 ) -> Result<(), StoreError> {
     put(
         connection,
-        "UPDATE concertina_backfill SET release_name = ?, table_name = ?, file = ?, checksum = ?, body = ? WHERE backfill_id = ?",
+        "UPDATE concertina_backfill SET release_name = ?, table_name = ?, file = ?, checksum = ?, body = ?, finished_at = NULL WHERE backfill_id = ?",
         "INSERT INTO concertina_backfill (release_name, table_name, file, checksum, body, started_at, backfill_id) \
          VALUES (?, ?, ?, ?, ?, {now}, ?)",
         &[
@@ -309,21 +279,6 @@ pub async fn finish_backfill(connection: &mut Connection, id: &str) -> Result<()
     let sql = format!("UPDATE concertina_backfill SET finished_at = {} WHERE backfill_id = ?", dialect.now());
     connection.execute(&dialect.placeholders(&sql), &[id.into()]).await?;
     Ok(())
-}
-
-/// Records where a range is; in the transaction of its batch.
-pub async fn save_range(connection: &mut Connection, range: &RangeRecord) -> Result<(), StoreError> {
-    let cursor = range.cursor.as_ref().and_then(|cursor| serde_json::to_string(cursor).ok());
-    put(
-        connection,
-        "UPDATE concertina_range SET cursor_key = ?, pass = ?, rows_walked = ?, rows_changed = ?, batches = ?, updated_at = {now} \
-         WHERE backfill_id = ? AND range_number = ?",
-        "INSERT INTO concertina_range (cursor_key, pass, rows_walked, rows_changed, batches, updated_at, backfill_id, range_number) \
-         VALUES (?, ?, ?, ?, ?, {now}, ?, ?)",
-        &[cursor.into(), range.pass.into(), range.walked.into(), range.changed.into(), range.batches.into()],
-        &[range.backfill.clone().into(), range.number.into()],
-    )
-    .await
 }
 
 /// Records a person's word that a step's new text is as good as the one that was applied.

@@ -12,8 +12,12 @@ async fn walk(db: TestDatabase, columns: &str, constraint: &str, key: impl Fn(us
     expect_each_once(&mut session, ROWS).await;
     let batches = session.value("SELECT batches FROM concertina_range").await.expect("a range is recorded");
     assert!(batches.parse::<u32>().expect("a number") > 3, "{batches} batches");
-    let walked = session.lines("SELECT rows_walked, rows_changed, pass FROM concertina_range").await;
-    assert_eq!(walked, [format!("{ROWS}|{ROWS}|1")], "one pass walks every row once");
+    let walked = session.lines("SELECT rows_walked, rows_changed, pass FROM concertina_range ORDER BY pass").await;
+    assert_eq!(
+        walked,
+        [format!("{ROWS}|{ROWS}|1"), format!("{ROWS}|0|2")],
+        "one walk changes every row, and one looks"
+    );
 }
 
 /// A number that leaves gaps, and whose order is not that of its digits.

@@ -161,7 +161,6 @@ impl Dialect for MySql {
             (Patience::Seconds | Patience::Minutes, _) => {
                 "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5"
             }
-            (Patience::Batch, _) => "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 1",
         }
     }
     fn session_mark(&self, mark: &str) -> Option<String> {
@@ -403,6 +402,46 @@ impl Dialect for MySql {
         }
     }
 
+    fn batch_session(&self) -> Vec<String> {
+        // A timeout of 0 asks once (MariaDB); MySQL's least is a second.
+        let (variable, least) =
+            if self.server.is_mariadb() { ("tx_isolation", 0) } else { ("transaction_isolation", 1) };
+        vec![
+            format!("SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = {least}"),
+            // READ COMMITTED locks the rows that are changed and no gaps; where replicas run statements again, InnoDB refuses it.
+            format!(
+                "SET SESSION {variable} = IF(@@log_bin AND @@binlog_format = 'STATEMENT', 'REPEATABLE-READ', 'READ-COMMITTED')"
+            ),
+        ]
+    }
+    fn lock_rows(&self, table: &str, condition: &str) -> Option<String> {
+        Some(format!("SELECT COUNT(*) FROM {table} WHERE {condition} FOR UPDATE"))
+    }
+    fn shared_read(&self) -> &'static str {
+        " LOCK IN SHARE MODE"
+    }
+    fn keep_existing(&self, key: &[String]) -> String {
+        // IGNORE would swallow every other error too.
+        let first = key.first().map(|column| self.quote(column)).unwrap_or_default();
+        format!(" ON DUPLICATE KEY UPDATE {first} = VALUES({first})")
+    }
+    fn read_column(&self, table: &str, column: &Column) -> String {
+        match column.base_type.as_str() {
+            "enum" | "set" => format!("CAST({table}.{} AS CHAR)", self.quote(&column.name)),
+            _ => self.key_column(table, column),
+        }
+    }
+    fn still(&self, table: &str, column: &Column, _position: usize) -> String {
+        let now = self.read_column(table, column);
+        match column.base_type.as_str() {
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => format!("({now} <=> ?)"),
+            _ if self.is_binary(column) => format!("({now} <=> ?)"),
+            _ => format!("(CAST(CONVERT({now} USING utf8mb4) AS BINARY) <=> CAST(CONVERT(? USING utf8mb4) AS BINARY))"),
+        }
+    }
+    fn assigned(&self, _position: usize, _column: &Column) -> String {
+        "?".to_owned()
+    }
     fn key_column(&self, table: &str, column: &Column) -> String {
         let name = format!("{table}.{}", self.quote(&column.name));
         match column.base_type.as_str() {
@@ -419,10 +458,6 @@ impl Dialect for MySql {
             "bigint" if column.type_name.contains("unsigned") => "CAST(? AS UNSIGNED)".to_owned(),
             _ => "?".to_owned(),
         }
-    }
-    fn refuses_key(&self, column: &Column) -> bool {
-        // These sort by a number that their text does not tell.
-        matches!(column.base_type.as_str(), "enum" | "set" | "float" | "double" | "bit" | "year")
     }
     fn key_comparison(&self, table: &str, key: &[&Column], operator: &str, first: usize) -> String {
         // A row constructor comparison is not used as an index range here; written out, it is.

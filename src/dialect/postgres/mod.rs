@@ -5,7 +5,7 @@ mod triggers;
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::{Dialect, Kind, PREFIX, Patience, Server, lex, object_name};
+use super::{Dialect, Kind, PREFIX, Patience, Server, WalkBy, lex, object_name};
 
 /// PostgreSQL's SQL.
 #[derive(Debug)]
@@ -133,7 +133,6 @@ impl Dialect for Postgres {
             Patience::Seconds => "SET lock_timeout = '5s'",
             // Concurrent builds wait for old transactions while they block nobody.
             Patience::Minutes => "SET lock_timeout = '600s'",
-            Patience::Batch => "SET lock_timeout = '200ms'",
         }
     }
     fn session_mark(&self, _mark: &str) -> Option<String> {
@@ -317,6 +316,55 @@ impl Dialect for Postgres {
         if scaled { format!("({value})::{}", column.type_name) } else { value.to_owned() }
     }
 
+    fn batch_session(&self) -> Vec<String> {
+        vec!["SET lock_timeout = '50ms'".to_owned(), "SET default_transaction_isolation = 'read committed'".to_owned()]
+    }
+    fn lock_rows(&self, table: &str, condition: &str) -> Option<String> {
+        Some(format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {condition} FOR NO KEY UPDATE) AS locked"))
+    }
+    fn shared_read(&self) -> &'static str {
+        " FOR SHARE"
+    }
+    fn walk_by(&self, table: &Table) -> Result<WalkBy, Refusal> {
+        if let Some(key) = table.walk_key() {
+            return Ok(WalkBy::Key(key.into_iter().cloned().collect()));
+        }
+        let version: u32 =
+            self.server.version.split(['.', ' ']).next().and_then(|major| major.parse().ok()).unwrap_or(0);
+        if version < 14 {
+            // Before, a range of pages is found by reading the whole table.
+            return Err(Refusal::new(format!(
+                "table `{}` has no primary key and no unique key without NULLs to walk it by, and before PostgreSQL 14 it \
+                 cannot be walked without; add one first",
+                table.name
+            )));
+        }
+        let name = self.table(&table.name);
+        // A page's rows are counted from 1, so place 0 of a page lies between it and the page before.
+        let place = |position| format!("('(' || ${position}::bigint || ',0)')::tid");
+        let range = |operator, position| format!("{name}.ctid {operator} {}", place(position));
+        Ok(WalkBy::Pages {
+            // A partitioned table has no file; its partitions are walked side by side.
+            count: format!(
+                "SELECT NULLIF(GREATEST(pg_relation_size({0}::regclass), (SELECT max(pg_relation_size(relid)) \
+                 FROM pg_partition_tree({0}::regclass))) / current_setting('block_size')::bigint, 0)",
+                self.literal(&name)
+            ),
+            within: format!("{} AND {}", range(">", 1), range("<=", 2)),
+            upto: range("<=", 1),
+        })
+    }
+    fn boolean_text(&self, value: bool) -> &'static str {
+        if value { "true" } else { "false" }
+    }
+    fn still(&self, table: &str, column: &Column, position: usize) -> String {
+        match column.base_type.as_str() {
+            "smallint" | "integer" | "bigint" => {
+                format!("{} IS NOT DISTINCT FROM ${position}::bigint", self.key_column(table, column))
+            }
+            _ => format!("{} COLLATE \"C\" IS NOT DISTINCT FROM ${position}::text", self.key_column(table, column)),
+        }
+    }
     fn key_column(&self, table: &str, column: &Column) -> String {
         match column.base_type.as_str() {
             "smallint" | "integer" | "bigint" => format!("{table}.{}::bigint", self.quote(&column.name)),

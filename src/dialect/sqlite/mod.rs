@@ -7,7 +7,7 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::{Dialect, Kind, Patience, Server, lex};
+use super::{Dialect, Kind, Patience, Server, WalkBy, lex};
 
 pub(super) use table::{CreateTable, EditError};
 
@@ -168,7 +168,7 @@ impl Dialect for Sqlite {
     fn lock_wait(&self, patience: Patience) -> &'static str {
         match patience {
             Patience::Instant => "PRAGMA busy_timeout = 250",
-            Patience::Seconds | Patience::Minutes | Patience::Batch => "PRAGMA busy_timeout = 5000",
+            Patience::Seconds | Patience::Minutes => "PRAGMA busy_timeout = 5000",
         }
     }
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
@@ -258,6 +258,34 @@ impl Dialect for Sqlite {
             Comparison::Native => format!("({left} IS {right})"),
             Comparison::Bytes | Comparison::Text => format!("({left} IS {right} COLLATE BINARY)"),
         }
+    }
+    fn batch_session(&self) -> Vec<String> {
+        vec![self.lock_wait(Patience::Seconds).to_owned()]
+    }
+    fn locks_rows(&self) -> bool {
+        false
+    }
+    fn lock_rows(&self, _table: &str, _condition: &str) -> Option<String> {
+        None
+    }
+    fn walk_by(&self, table: &Table) -> Result<WalkBy, Refusal> {
+        // The rows lie in the order of their numbers, which a primary key of other than an integer is an index to.
+        let without =
+            table.sql.as_deref().is_some_and(|sql| CreateTable::parse(sql).is_ok_and(|made| made.without_rowid()));
+        let number = rowid(table).filter(|_| !without).map(|name| Column {
+            name: name.to_owned(),
+            base_type: "INTEGER".to_owned(),
+            type_name: "INTEGER".to_owned(),
+            ..Column::default()
+        });
+        match (number, table.walk_key()) {
+            (Some(number), _) => Ok(WalkBy::Key(vec![number])),
+            (None, Some(key)) => Ok(WalkBy::Key(key.into_iter().cloned().collect())),
+            (None, None) => Err(Refusal::new(format!("table `{}` has no key to walk it by", table.name))),
+        }
+    }
+    fn still(&self, table: &str, column: &Column, _position: usize) -> String {
+        format!("({} IS ?)", self.key_column(table, column))
     }
     fn estimate_rows(&self, table: &str) -> String {
         // The last rowid is found by one seek; it is an upper bound where rows were deleted.

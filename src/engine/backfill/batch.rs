@@ -1,0 +1,194 @@
+//! One batch: a short transaction that does the rows of the next span and moves the range's cursor. A kill loses at most the
+//! batch in flight and repeats nothing.
+
+use std::time::{Duration, Instant};
+
+use super::command;
+use crate::db::{Connection, DbError, Value, failpoint};
+use crate::plan::{BackfillPlan, BatchPlan, Walk};
+use crate::store::StoreError;
+use crate::store::ranges::{self, RangeRecord};
+
+/// A look at a row is this much cheaper than a write, so a span of looks has that many more.
+pub(in crate::engine) const CHEAPER: u64 = 4;
+/// How long a worker looks before it saves how far it is.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A span: the rows behind a place, up to another.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Span {
+    /// Whether it begins behind a place, and not at the table's first row.
+    pub(in crate::engine) after: bool,
+    /// Where it ends.
+    pub(in crate::engine) end: Vec<Value>,
+    /// Whether it reaches the bound.
+    pub(in crate::engine) last: bool,
+    /// The values of its condition.
+    pub(in crate::engine) values: Vec<Value>,
+}
+
+/// Why a batch did not happen.
+#[derive(Debug)]
+pub(super) enum BatchError {
+    Store(StoreError),
+    /// The external program failed; in words.
+    Program(String),
+}
+
+impl From<StoreError> for BatchError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<DbError> for BatchError {
+    fn from(error: DbError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// Finds the next span of a size.
+pub(in crate::engine) async fn next_span(
+    connection: &mut Connection,
+    walk: &Walk,
+    start: Option<&Vec<Value>>,
+    upper: &[Value],
+    size: u64,
+) -> Result<Span, DbError> {
+    let after = start.is_some();
+    let behind = start.map(|start| walk.bind(start)).unwrap_or_default();
+    let bounded: Vec<Value> = behind.iter().cloned().chain(walk.bind(upper)).collect();
+    let found = connection.query(&walk.span_end(after, size), &bounded).await?;
+    let end = found.into_iter().next().map_or_else(|| upper.to_vec(), crate::db::Row::into_values);
+    let values = behind.into_iter().chain(walk.bind(&end)).collect();
+    Ok(Span { after, last: end == upper, end, values })
+}
+
+/// Where a walk over the whole table ends now; `None` for a table without rows.
+pub(in crate::engine) async fn last_place(
+    connection: &mut Connection,
+    walk: &Walk,
+) -> Result<Option<Vec<Value>>, DbError> {
+    let rows = connection.query(&walk.last(false), &[]).await?;
+    let place = rows.into_iter().next().map(crate::db::Row::into_values);
+    Ok(place.filter(|place| !place.contains(&Value::Null)))
+}
+
+/// Does the next rows of a range, and gives how many it walked and changed; the record moves with the commit.
+pub(super) async fn run(
+    connection: &mut Connection,
+    plan: &BackfillPlan,
+    range: &mut RangeRecord,
+    size: u64,
+) -> Result<(u64, u64), BatchError> {
+    if let BatchPlan::Command(command) = &plan.batch {
+        return command::run(connection, plan, command, range, size).await;
+    }
+    let mut moved = range.clone();
+    let nothing = range.pass > 1 && !look_ahead(connection, plan, &mut moved, size).await?;
+    let done = connection
+        .transaction(async |connection: &mut Connection| -> Result<u64, StoreError> {
+            if nothing {
+                ranges::save(connection, &moved).await?;
+                return Ok(0);
+            }
+            let span = next_span(connection, &plan.walk, moved.start(), &moved.upper, size).await?;
+            let changed = write(connection, plan, range.pass, &span).await?;
+            failpoint::pass("backfill.written");
+            save(connection, plan, &mut moved, span, size, changed).await?;
+            Ok(changed)
+        })
+        .await;
+    match done {
+        Ok(changed) => {
+            let walked = u64::try_from(moved.walked - range.walked).unwrap_or(0);
+            *range = moved;
+            Ok((walked, changed))
+        }
+        Err(error) => {
+            // A session variable outlives the rollback where a transaction-local setting does not.
+            for statement in &plan.bypass[1] {
+                if let Err(error) = connection.run(statement).await {
+                    tracing::debug!(%error, "leave the bypass");
+                }
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// A later walk looks before it writes: hardly anything is left, and a look locks nothing. Moves the record to the first span with
+/// a row that matches; false where it came to the range's end, or has looked for long enough to save how far it is.
+async fn look_ahead(
+    connection: &mut Connection,
+    plan: &BackfillPlan,
+    range: &mut RangeRecord,
+    size: u64,
+) -> Result<bool, StoreError> {
+    let since = Instant::now();
+    let size = size.saturating_mul(CHEAPER);
+    loop {
+        let span = next_span(connection, &plan.walk, range.start(), &range.upper, size).await?;
+        if !connection.query(&plan.pending_in_span(span.after), &span.values).await?.is_empty() {
+            return Ok(true);
+        }
+        let walked = count(connection, plan, &span, size).await?;
+        range.walked = range.walked.saturating_add_unsigned(walked);
+        range.cursor = Some(span.end);
+        range.done = span.last;
+        if span.last || since.elapsed() > LOOK {
+            range.batches += 1;
+            return Ok(false);
+        }
+    }
+}
+
+/// How many rows a span has.
+async fn count(connection: &mut Connection, plan: &BackfillPlan, span: &Span, size: u64) -> Result<u64, DbError> {
+    if !span.last && !plan.walk.by_pages() {
+        return Ok(size);
+    }
+    let counted = connection.integer(&plan.walk.span_rows(span.after), &span.values).await?;
+    Ok(counted.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0))
+}
+
+/// Writes the rows of a span that match.
+async fn write(connection: &mut Connection, plan: &BackfillPlan, pass: i64, span: &Span) -> Result<u64, StoreError> {
+    if pass > 1 && connection.query(&plan.pending_in_span(span.after), &span.values).await?.is_empty() {
+        return Ok(0);
+    }
+    let [on, off] = &plan.bypass;
+    for statement in on {
+        connection.run(statement).await?;
+    }
+    let mut changed = 0;
+    let dialect = connection.shared_dialect();
+    for statement in plan.writes(dialect.as_ref(), span.after) {
+        changed = connection.execute(&statement, &span.values).await?;
+    }
+    for statement in off {
+        connection.run(statement).await?;
+    }
+    Ok(changed)
+}
+
+/// Moves a range's cursor to the end of a span, in the transaction of its batch.
+pub(super) async fn save(
+    connection: &mut Connection,
+    plan: &BackfillPlan,
+    range: &mut RangeRecord,
+    span: Span,
+    size: u64,
+    changed: u64,
+) -> Result<(u64, u64), StoreError> {
+    // A delete has taken the rows that it walked.
+    let walked = count(connection, plan, &span, size).await?.max(changed);
+    range.done = span.last;
+    range.cursor = Some(span.end);
+    range.walked = range.walked.saturating_add_unsigned(walked);
+    range.changed = range.changed.saturating_add_unsigned(changed);
+    range.batches += 1;
+    ranges::save(connection, range).await?;
+    failpoint::pass("backfill.before_commit");
+    Ok((walked, changed))
+}

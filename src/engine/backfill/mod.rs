@@ -1,0 +1,418 @@
+//! Runs backfills: workers walk a table's ranges in batches, and this process tells them when to go on, to hold and to stop.
+//!
+//! A walk ends at the last place there was when it began, so that writers at the end of the key cannot keep it going. A backfill is
+//! done when a walk found nothing to do; each walk behind the first looks for rows whose key moved behind the cursor, and for rows
+//! that were written meanwhile.
+
+mod batch;
+mod command;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::session::Session;
+use super::{EngineError, Event};
+use crate::catalog::{Backfill, Diagnostics, Release};
+use crate::db::{Class, Connection};
+use crate::plan::{BackfillFact, BackfillPlan};
+use crate::store::ranges;
+use crate::store::{self, BackfillRecord, StoreError, control, worker as workers};
+pub(super) use batch::{CHEAPER, last_place, next_span};
+use worker::{Gate, Shared, Tempo, Worker};
+
+/// How many walks a backfill makes before it says that its rows never stop matching.
+const WALKS: i64 = 5;
+/// How often this process looks whether it is to stop.
+const TICK: Duration = Duration::from_millis(20);
+/// How often it looks what operators have set, and tells how far it is.
+const LOOK: Duration = Duration::from_millis(250);
+/// How often it records what it does.
+const REPORT: Duration = Duration::from_secs(2);
+
+/// How migrate goes about its backfills.
+#[derive(Debug, Clone)]
+pub struct MigrateOptions {
+    /// How many rows it may change.
+    pub max_rows: Option<u64>,
+    /// How long it may take.
+    pub max_time: Option<Duration>,
+    /// How many workers it has; SQLite, with one writer at a time, has one.
+    pub workers: u32,
+}
+
+impl Default for MigrateOptions {
+    fn default() -> Self {
+        Self { max_rows: None, max_time: None, workers: 1 }
+    }
+}
+
+/// How a migrate ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MigrateEnd {
+    /// Every backfill is done.
+    Done,
+    /// A limit was reached.
+    Limit,
+}
+
+/// What is left of what migrate may do.
+#[derive(Debug)]
+struct Limits {
+    rows: Option<i64>,
+    until: Option<Instant>,
+}
+
+impl Limits {
+    fn reached(&self) -> bool {
+        self.rows.is_some_and(|rows| rows <= 0) || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+/// How a round of the workers ended.
+enum Round {
+    /// Nothing of the backfill is open.
+    Walked,
+    Limit,
+}
+
+impl Session<'_> {
+    /// Runs a release's backfills.
+    pub(super) async fn run_backfills(
+        &mut self,
+        release: &Release,
+        options: &MigrateOptions,
+    ) -> Result<MigrateEnd, EngineError> {
+        let mut limits = Limits {
+            rows: options.max_rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX)),
+            until: options.max_time.map(|time| Instant::now() + time),
+        };
+        for backfill in &release.backfills {
+            if self.is_complete(release, backfill).await? {
+                continue;
+            }
+            if self.run_backfill(release, backfill, options, &mut limits).await? == MigrateEnd::Limit {
+                return Ok(MigrateEnd::Limit);
+            }
+        }
+        Ok(MigrateEnd::Done)
+    }
+
+    /// Whether a backfill is done, and stayed so: rows may have come to match `where` since.
+    pub(super) async fn is_complete(&mut self, release: &Release, backfill: &Backfill) -> Result<bool, EngineError> {
+        if !self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
+            return Ok(false);
+        }
+        let plan = self.backfill_plan(release, backfill).await?;
+        let found = self.first_rows(&plan.walk, |after| plan.pending_in_span(after)).await?;
+        Ok(found.is_empty())
+    }
+
+    async fn backfill_plan(&mut self, release: &Release, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
+        let dialect = self.connection.shared_dialect();
+        let schema = self.connection.inspect().await?;
+        BackfillPlan::new(backfill, release, dialect.as_ref(), &schema).map_err(|refusal| {
+            let place =
+                refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
+            EngineError::Unfit {
+                phase: format!("migrate of {}", release.name),
+                diagnostics: Diagnostics(vec![place.diagnostic(&refusal.reason)]),
+            }
+        })
+    }
+
+    async fn run_backfill(
+        &mut self,
+        release: &Release,
+        backfill: &Backfill,
+        options: &MigrateOptions,
+        limits: &mut Limits,
+    ) -> Result<MigrateEnd, EngineError> {
+        let plan = self.backfill_plan(release, backfill).await?;
+        let first_walk = self.begin(release, backfill, &plan).await?;
+        let known = ranges::of_backfill(&mut self.connection, &plan.id).await?;
+        let walked = known.iter().filter(|range| range.pass == first_walk).map(|range| range.walked).sum::<i64>();
+        // An estimate is a comfort: a table it cannot be had for is walked all the same.
+        let estimate = self.connection.integer(&plan.estimate, &[]).await.ok().flatten();
+        self.tell(Event::BackfillStarted {
+            id: plan.id.clone(),
+            estimate: estimate.and_then(|rows| u64::try_from(rows).ok()),
+            walked: u64::try_from(walked).unwrap_or(0),
+        });
+        loop {
+            if let Round::Limit = self.round(&plan, options, limits).await? {
+                self.tell_stopped(&plan, false).await?;
+                return Ok(MigrateEnd::Limit);
+            }
+            self.reconnect().await?;
+            if self.finish_or_walk_again(backfill, &plan, first_walk).await? {
+                self.tell_stopped(&plan, true).await?;
+                return Ok(MigrateEnd::Done);
+            }
+        }
+    }
+
+    async fn tell_stopped(&mut self, plan: &BackfillPlan, done: bool) -> Result<(), EngineError> {
+        let known = ranges::of_backfill(&mut self.connection, &plan.id).await?;
+        let changed = known.iter().map(|range| range.changed).sum::<i64>();
+        self.tell(Event::BackfillStopped { id: plan.id.clone(), changed: u64::try_from(changed).unwrap_or(0), done });
+        Ok(())
+    }
+
+    /// Records that a backfill begins, or goes on, and gives the number of the walk at which that is.
+    async fn begin(&mut self, release: &Release, backfill: &Backfill, plan: &BackfillPlan) -> Result<i64, EngineError> {
+        let kind = self.connection.dialect().kind();
+        let record = BackfillRecord {
+            id: backfill.id.clone(),
+            checksum: backfill.checksum(kind),
+            body: backfill.body(kind).to_owned(),
+            started_at: 0,
+            finished_at: None,
+        };
+        let fact = BackfillFact { checksum: record.checksum.clone(), body: record.body.clone(), finished: false };
+        let (connection, lease) = self.connection_and_lease();
+        let begun = connection
+            .transaction(async |connection: &mut Connection| -> Result<i64, StoreError> {
+                lease.fence(connection).await?;
+                let file = &backfill.origin.source.path;
+                store::start_backfill(connection, &release.name, &backfill.table, file, &record).await?;
+                ranges::lock_backfill(connection, &plan.id).await?;
+                let known = ranges::of_backfill(connection, &plan.id).await?;
+                let last = known.iter().map(|range| range.pass).max().unwrap_or(0);
+                let fits = |range: &ranges::RangeRecord| range.walked_by == plan.walk.by;
+                if known.iter().any(|range| !range.done && fits(range)) {
+                    return Ok(last);
+                }
+                ranges::abandon(connection, &plan.id).await?;
+                let upper = last_place(connection, &plan.walk).await?;
+                ranges::start_pass(connection, &plan.id, last + 1, &plan.walk.by, upper).await?;
+                Ok(last + 1)
+            })
+            .await?;
+        self.facts.backfills.insert(backfill.id.clone(), fact);
+        Ok(begun)
+    }
+
+    /// Lets workers walk what is open of a backfill.
+    async fn round(
+        &mut self,
+        plan: &BackfillPlan,
+        options: &MigrateOptions,
+        limits: &mut Limits,
+    ) -> Result<Round, EngineError> {
+        let (events, mut told) = mpsc::unbounded_channel();
+        let (gate, gate_seen) = watch::channel(Gate::Go);
+        let (_tempo, tempo_seen) = watch::channel(self.tempo());
+        let shared = Arc::new(Shared {
+            plan: plan.clone(),
+            lease: self.shared_lease(),
+            retry_for: self.project.manifest.locks.retry_for,
+            gate: gate_seen,
+            tempo: tempo_seen,
+            events,
+            budget: limits.rows.map(AtomicI64::new),
+            first_rows: u64::from(self.project.manifest.batch.rows),
+            walked: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
+            size: AtomicU64::new(u64::from(self.project.manifest.batch.rows)),
+            progress: AtomicU64::new(0),
+            began: Instant::now(),
+        });
+        let mut crew = JoinSet::new();
+        let count = if self.connection.dialect().locks_rows() { options.workers.max(1) } else { 1 };
+        for _ in 0..count {
+            crew.spawn(Worker::open(&self.connection, &shared).await?.run());
+        }
+        let known = ranges::of_backfill(&mut self.connection, &plan.id).await?;
+        let pass = known.iter().map(|range| range.pass).max().unwrap_or(1);
+        let sum = |of: fn(&ranges::RangeRecord) -> i64, all: bool| {
+            let counted = known.iter().filter(|range| all || range.pass == pass).map(of).sum::<i64>();
+            u64::try_from(counted).unwrap_or(0)
+        };
+        let before = (sum(|range| range.walked, false), sum(|range| range.changed, true));
+        let mut end: Result<Round, EngineError> = Ok(Round::Walked);
+        let (mut looked, mut reported) = (Instant::now(), None::<(Instant, Option<String>)>);
+        let mut shown = 0;
+        loop {
+            tokio::select! {
+                ended = crew.join_next() => match ended {
+                    None => break,
+                    Some(Ok(Ok(()))) => {}
+                    Some(Ok(Err(error))) => {
+                        end = if end.is_ok() { Err(error) } else { end };
+                        gate.send_replace(Gate::Stop);
+                    }
+                    Some(Err(panic)) => {
+                        let reason = format!("a worker broke down: {panic}");
+                        end = Err(EngineError::Backfill { id: plan.id.clone(), reason });
+                        gate.send_replace(Gate::Stop);
+                    }
+                },
+                Some(event) = told.recv() => self.tell(event),
+                () = tokio::time::sleep(TICK) => {}
+            }
+            if *gate.borrow() == Gate::Stop {
+                continue;
+            }
+            if let Err(error) = self.refuse_interrupted() {
+                end = Err(error);
+            } else if shared.lease.is_known_lost() {
+                end = Err(StoreError::Lost.into());
+            } else if limits.until.is_some_and(|until| Instant::now() >= until)
+                || shared.budget.as_ref().is_some_and(|budget| budget.load(Ordering::Relaxed) <= 0)
+            {
+                // A reserve that is not used up is given back; a worker that got none has stopped by itself.
+                if limits.until.is_some_and(|until| Instant::now() >= until) {
+                    end = Ok(Round::Limit);
+                } else {
+                    continue;
+                }
+            } else {
+                if looked.elapsed() >= LOOK {
+                    looked = Instant::now();
+                    let hold = self.hold(&shared, &mut reported).await;
+                    let open = if hold.is_some() { Gate::Hold } else { Gate::Go };
+                    gate.send_if_modified(|gate| std::mem::replace(gate, open.clone()) != open);
+                    let batch = shared.walked.load(Ordering::Relaxed);
+                    if batch > shown {
+                        shown = batch;
+                        self.tell(Event::Batch {
+                            id: plan.id.clone(),
+                            walked: before.0 + batch,
+                            changed: before.1 + shared.changed.load(Ordering::Relaxed),
+                            next_size: shared.size.load(Ordering::Relaxed),
+                        });
+                    }
+                }
+                continue;
+            }
+            gate.send_replace(Gate::Stop);
+        }
+        if let Some(budget) = &shared.budget {
+            limits.rows = Some(budget.load(Ordering::Relaxed));
+        }
+        match end {
+            Ok(Round::Walked) if limits.reached() => Ok(Round::Limit),
+            other => other,
+        }
+    }
+
+    fn tempo(&self) -> Tempo {
+        let batch = &self.project.manifest.batch;
+        Tempo { target: batch.target, max_rows: 50_000, pause: 1.0 }
+    }
+
+    /// Looks whether the next batch is to wait, and why; records what this process does.
+    async fn hold(&mut self, shared: &Shared, reported: &mut Option<(Instant, Option<String>)>) -> Option<String> {
+        let looked = control::control(&mut self.connection).await;
+        let waiting = match looked {
+            Ok(set) => set.paused.map(|(who, _)| format!("paused by {who}; concertina resume lets it go on")),
+            Err(error) => {
+                tracing::debug!(%error, "look what is set");
+                self.reconnect_once(&error).await;
+                reported.as_ref().and_then(|(_, waiting)| waiting.clone())
+            }
+        };
+        let news = reported.as_ref().is_none_or(|(_, known)| *known != waiting);
+        if news && let Some(reason) = &waiting {
+            self.tell(Event::Waiting { what: shared.plan.id.clone(), reason: reason.clone() });
+        }
+        if news || reported.as_ref().is_none_or(|(when, _)| when.elapsed() >= REPORT) {
+            let rows = i64::try_from(shared.size.load(Ordering::Relaxed)).unwrap_or(0);
+            let (id, lease) = (&shared.plan.id, &shared.lease);
+            if let Err(error) = workers::report(&mut self.connection, lease, id, rows, waiting.as_deref()).await {
+                tracing::debug!(%error, "record what is done");
+            }
+            *reported = Some((Instant::now(), waiting.clone()));
+        }
+        waiting
+    }
+
+    async fn reconnect_once(&mut self, error: &StoreError) {
+        if let StoreError::Db(error) = error
+            && error.class() == Class::Disconnected
+            && let Ok(fresh) = self.connection.another().await
+        {
+            self.connection = fresh;
+        }
+    }
+
+    /// Makes sure that there is a session: the workers may have outlived ours.
+    async fn reconnect(&mut self) -> Result<(), EngineError> {
+        let since = Instant::now();
+        loop {
+            let Err(error) = store::now(&mut self.connection).await else { return Ok(()) };
+            if error.class() != Class::Disconnected || since.elapsed() > self.project.manifest.locks.retry_for {
+                return Err(error.into());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            self.reconnect_once(&error.into()).await;
+        }
+    }
+
+    /// At the end of a walk: done when it found nothing to do, or else another one.
+    async fn finish_or_walk_again(
+        &mut self,
+        backfill: &Backfill,
+        plan: &BackfillPlan,
+        first_walk: i64,
+    ) -> Result<bool, EngineError> {
+        let by_program = matches!(backfill.work, crate::catalog::Work::Command(_));
+        let (connection, lease) = self.connection_and_lease();
+        let finished = connection
+            .transaction(async |connection: &mut Connection| -> Result<Result<bool, i64>, StoreError> {
+                lease.fence(connection).await?;
+                ranges::lock_backfill(connection, &plan.id).await?;
+                let known = ranges::of_backfill(connection, &plan.id).await?;
+                if known.iter().any(|range| !range.done) {
+                    return Ok(Ok(false));
+                }
+                let last = known.iter().map(|range| range.pass).max().unwrap_or(0);
+                let changed: i64 = known.iter().filter(|range| range.pass == last).map(|range| range.changed).sum();
+                // What a concurrent writer was faster with, a program is asked again.
+                let left = by_program && !connection.query(&plan.pending, &[]).await?.is_empty();
+                if changed == 0 && !left {
+                    store::finish_backfill(connection, &plan.id).await?;
+                    let (changed, batches) =
+                        known.iter().fold((0, 0), |sum, range| (sum.0 + range.changed, sum.1 + range.batches));
+                    let detail = format!("{changed} rows changed in {batches} batches");
+                    store::append(connection, lease, &plan.id, "done", Some(detail), None).await?;
+                    return Ok(Ok(true));
+                }
+                if last + 1 - first_walk >= WALKS {
+                    return Ok(Err(last + 1 - first_walk));
+                }
+                let upper = last_place(connection, &plan.walk).await?;
+                ranges::start_pass(connection, &plan.id, last + 1, &plan.walk.by, upper).await?;
+                Ok(Ok(false))
+            })
+            .await?;
+        let done = match finished {
+            Ok(done) => done,
+            Err(walks) => return Err(self.never_done(plan, walks).await?),
+        };
+        if let Some(fact) = self.facts.backfills.get_mut(&plan.id) {
+            fact.finished = done;
+        }
+        Ok(done)
+    }
+
+    /// Why a backfill is not done after so many walks.
+    async fn never_done(&mut self, plan: &BackfillPlan, walks: i64) -> Result<EngineError, EngineError> {
+        let pending = self.connection.query(&plan.pending, &[]).await?;
+        let keys: Vec<_> = pending.iter().map(|row| row.text(0).unwrap_or_else(|| "NULL".to_owned())).collect();
+        let reason = if keys.is_empty() {
+            format!("after {walks} walks rows still came to match `where`; do nodes without a sync write them?")
+        } else {
+            format!(
+                "after {walks} walks rows still match `where` (keys {}); does what is done make it false for every row?",
+                keys.join(", ")
+            )
+        };
+        Ok(EngineError::Backfill { id: plan.id.clone(), reason })
+    }
+}
