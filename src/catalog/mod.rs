@@ -8,6 +8,7 @@ mod change;
 mod diagnostic;
 mod document;
 mod manifest;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 pub use baseline::BaselineFile;
 pub use change::{Backfill, FileStep};
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
-pub use manifest::{Manifest, parse_duration};
+pub use manifest::{Batch, Gates, Locks, Manifest, parse_duration};
+pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
 
 use crate::dialect::{Kind, Sync};
 use crate::step::{Phase, Step};

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::session::Session;
-use super::{EngineError, Event};
+use super::{EngineError, Event, Settings};
 use crate::catalog::{Backfill, Diagnostics, Release};
 use crate::db::{Class, Connection, DbError, Value, failpoint};
 use crate::dialect::Patience;
@@ -90,6 +90,7 @@ impl Session<'_> {
             estimate: estimate.and_then(|rows| u64::try_from(rows).ok()),
             walked: u64::try_from(range.walked).unwrap_or(0),
         });
+        let target = Settings::new(&self.project.manifest, &[]).target;
         let mut size = u64::from(self.project.manifest.batch.rows);
         let mut waiting: Option<(Instant, u32)> = None;
         loop {
@@ -126,12 +127,12 @@ impl Session<'_> {
             failpoint::pass("backfill.batch");
             // Half of the time is everybody else's, and on SQLite, which has one writer at a time, whoever waits would otherwise
             // be starved until its own patience ends.
-            tokio::time::sleep(took.min(self.project.manifest.batch.target)).await;
+            tokio::time::sleep(took.min(target)).await;
             if let Some(left) = left {
                 *left = left.saturating_sub(batch.changed);
             }
             if batch.end.is_some() {
-                size = next_size(size, rows, took, self.project.manifest.batch.target);
+                size = next_size(size, rows, took, target);
                 self.tell(Event::Batch {
                     id: plan.id.clone(),
                     walked: u64::try_from(range.walked).unwrap_or(0),
