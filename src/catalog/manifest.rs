@@ -179,9 +179,9 @@ impl Throttle {
                 }
                 // The text is not repeated: it may hold a password.
                 Ok(_) => {
-                    errors.push(throttle("replicas", Some(index)).diagnostic(
-                        "expected the URL of a replica, mysql://… or mariadb://…; PostgreSQL knows its own",
-                    ))
+                    let message =
+                        "expected a replica's URL, mysql://… or mariadb://…; PostgreSQL knows its own replicas";
+                    errors.push(throttle("replicas", Some(index)).diagnostic(message));
                 }
                 Err((message, word)) => {
                     errors.push(throttle("replicas", Some(index)).narrowed(&word).diagnostic(message));

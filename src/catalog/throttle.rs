@@ -188,7 +188,7 @@ impl FromStr for Hours {
         let (to, offset) = match rest.find(['+', '-']) {
             Some(at) => {
                 let east = minutes(&rest[at + 1..]).filter(|offset| *offset <= 14 * 60).ok_or_else(bad)?;
-                let east = i32::try_from(east).map_err(|_| bad())?;
+                let east = i32::try_from(east).ok().ok_or_else(bad)?;
                 (&rest[..at], if rest[at..].starts_with('-') { -east } else { east })
             }
             None => (rest, 0),

@@ -15,6 +15,10 @@ mod plan;
 mod resolve;
 mod status;
 mod talk;
+#[cfg_attr(not(test), expect(dead_code, reason = "not a command yet"))]
+mod tune;
+#[cfg_attr(not(test), expect(dead_code, reason = "no command takes it yet"))]
+mod tuning;
 mod upgrade;
 
 use std::path::{Path, PathBuf};

@@ -14,6 +14,7 @@ mod resolve;
 mod session;
 mod settings;
 mod steps;
+mod throttle;
 mod verify;
 
 pub use baseline::adopt_baseline;
@@ -27,3 +28,4 @@ pub use report::{
 };
 pub use resolve::{Answer, resolve};
 pub use settings::{Limit, Overrides, Settings};
+pub use throttle::{Hold, Probe, Throttles, Verdict};
