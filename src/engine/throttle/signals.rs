@@ -311,7 +311,8 @@ pub(super) fn judge(subject: &Subject, answer: &Answer, age: Duration, settings:
         }
         Answer::Sessions(running) => {
             let most = settings.running_sessions?;
-            (*running > i64::from(most)).then(|| format!("{running} sessions run a statement, more than {most}"))
+            let who = if *running == 1 { "session runs" } else { "sessions run" };
+            (*running > i64::from(most)).then(|| format!("{running} {who} a statement, more than {most}"))
         }
         Answer::Number(number) => {
             let Subject::Query { number: position, .. } = subject else { return None };
