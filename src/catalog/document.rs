@@ -153,6 +153,7 @@ fn in_our_words(message: &str) -> String {
         ("expected a map", "expected a mapping"),
         ("expected u32", "expected a whole number"),
         ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
         ("expected a boolean", "expected true or false"),
         ("expected a string", "expected a text"),
     ] {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::{Diagnostic, Origin};
 use super::document::{Document, Part};
+use super::throttle::{Pace, ReplicaUrl, Throttle, check_duty, check_latency, check_max};
 
 /// The manifest of a project.
 #[derive(Debug, Clone, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Manifest {
     /// Backfills.
     #[serde(default)]
     pub batch: Batch,
+    /// What holds a backfill.
+    #[serde(default)]
+    pub throttle: Throttle,
     /// Waiting for locks.
     #[serde(default)]
     pub locks: Locks,
@@ -50,14 +54,18 @@ impl Default for Gates {
 pub struct Batch {
     /// Rows of the first batch; later ones follow the target. Default: 1000.
     pub rows: u32,
-    /// How long a batch should take. Default: 50ms.
-    #[serde(deserialize_with = "duration")]
-    pub target: Duration,
+    /// The most rows of a batch. Default: 50000.
+    pub max_rows: u32,
+    /// How long a batch should take. Default: by the pace, 50ms or 200ms.
+    #[serde(deserialize_with = "some_duration")]
+    pub target: Option<Duration>,
+    /// `polite` or `full`. Default: polite.
+    pub pace: Pace,
 }
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { rows: 1_000, target: Duration::from_millis(50) }
+        Self { rows: 1_000, max_rows: 50_000, target: None, pace: Pace::default() }
     }
 }
 
@@ -87,7 +95,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("`{text}` is no duration; expected one such as 250ms, 30s, 5m or 1h 30m"))
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let value = serde_yaml::Value::deserialize(deserializer)?;
     let text = match &value {
         serde_yaml::Value::String(text) => text.clone(),
@@ -95,6 +103,10 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         _ => return Err(D::Error::custom("expected a duration such as 250ms, 30s or 5m")),
     };
     parse_duration(&text).map_err(D::Error::custom)
+}
+
+pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
 }
 
 impl Manifest {
@@ -124,14 +136,65 @@ impl Manifest {
                 );
             }
         }
-        if manifest.batch.rows == 0 {
-            errors.push(
-                document
-                    .origin(&[Part::Key("batch".to_owned()), Part::Key("rows".to_owned())])
-                    .diagnostic("a batch needs at least 1 row"),
-            );
-        }
+        errors.extend(manifest.batch.errors(document));
+        errors.extend(manifest.throttle.complete(document));
         if errors.is_empty() { Ok(manifest) } else { Err(errors) }
+    }
+}
+
+fn place(document: &Document, section: &str, key: &str, index: Option<usize>) -> Origin {
+    let mut path = vec![Part::Key(section.to_owned()), Part::Key(key.to_owned())];
+    path.extend(index.map(Part::Index));
+    document.origin(&path)
+}
+
+impl Batch {
+    fn errors(&self, document: &Document) -> Vec<Diagnostic> {
+        let error = |key: &str, message: String| place(document, "batch", key, None).diagnostic(message);
+        let mut errors = Vec::new();
+        if self.rows == 0 {
+            errors.push(error("rows", "a batch needs at least 1 row".to_owned()));
+        }
+        if self.max_rows < self.rows {
+            let message =
+                format!("the first batch has {} rows, and none may have more than {}", self.rows, self.max_rows);
+            errors.push(error("max_rows", message));
+        }
+        if self.target == Some(Duration::ZERO) {
+            errors.push(error("target", "a batch takes longer than that; expected a duration such as 50ms".to_owned()));
+        }
+        errors
+    }
+}
+
+impl Throttle {
+    /// Puts the environment into the replicas' URLs, and says what is wrong.
+    fn complete(&mut self, document: &Document) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        let throttle = |key: &str, index: Option<usize>| place(document, "throttle", key, index);
+        for (index, replica) in self.replicas.iter_mut().enumerate() {
+            match interpolate(&replica.0, |name| std::env::var(name).ok()) {
+                Ok(url) if ["mysql://", "mariadb://"].iter().any(|scheme| url.starts_with(scheme)) => {
+                    *replica = ReplicaUrl(url);
+                }
+                // The text is not repeated: it may hold a password.
+                Ok(_) => {
+                    let message =
+                        "expected a replica's URL, mysql://… or mariadb://…; PostgreSQL knows its own replicas";
+                    errors.push(throttle("replicas", Some(index)).diagnostic(message));
+                }
+                Err((message, word)) => {
+                    errors.push(throttle("replicas", Some(index)).narrowed(&word).diagnostic(message));
+                }
+            }
+        }
+        errors.extend(self.duty.and_then(|duty| Some(throttle("duty", None).diagnostic(check_duty(duty).err()?))));
+        let latency = self.latency.and_then(|factor| check_latency(factor).err());
+        errors.extend(latency.map(|message| throttle("latency", None).diagnostic(message)));
+        for query in &self.query {
+            errors.extend(check_max(query.max).err().map(|message| throttle("query", None).diagnostic(message)));
+        }
+        errors
     }
 }
 

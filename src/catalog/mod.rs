@@ -9,6 +9,7 @@ mod change;
 mod diagnostic;
 mod document;
 mod manifest;
+mod throttle;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,8 @@ pub use backfill::{Backfill, Child, Copy, Program, Work};
 pub use baseline::BaselineFile;
 pub use change::FileStep;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
-pub use manifest::{Manifest, parse_duration};
+pub use manifest::{Batch, Gates, Locks, Manifest, parse_duration};
+pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
 
 use crate::dialect::{Kind, Sync};
 use crate::step::{Phase, Step};

@@ -23,6 +23,7 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
         | EngineError::Step { .. }
         | EngineError::StepCheck { .. }
         | EngineError::Backfill { .. }
+        | EngineError::Throttle { .. }
         | EngineError::Store(StoreError::Db(_) | StoreError::Refinery(_)) => ERROR,
         EngineError::Usage(_) => USAGE,
         EngineError::Refused(_)

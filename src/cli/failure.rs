@@ -121,7 +121,7 @@ fn difference(drift: &Drift) -> Vec<String> {
 fn hint(error: &EngineError) -> Option<String> {
     Some(match error {
         EngineError::Refused(refused) => refused.remedy.clone(),
-        EngineError::Preflight { remedy, .. } => return remedy.clone(),
+        EngineError::Preflight { remedy, .. } | EngineError::Throttle { remedy, .. } => return remedy.clone(),
         EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
         EngineError::Db(DbError::Url { .. }) => {
             "check the URL given with --database, in DATABASE_URL or in concertina.yaml".to_owned()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::tuning::{Replicas, Tuning};
 use super::{Failure, Shell, exit};
 use crate::catalog::parse_duration;
 use crate::engine::{MigrateOptions, Next, Outcome, PhaseOptions, run_phase};
@@ -24,13 +25,18 @@ pub(super) struct Migrate {
     /// How many batches run side by side; the same command on other hosts shares the work too. SQLite has one writer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
+    #[command(flatten)]
+    tuning: Tuning,
+    #[command(flatten)]
+    replicas: Replicas,
 }
 
 impl Migrate {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
+        let overrides = self.replicas.add_to(self.tuning.overrides()?)?;
         let options = PhaseOptions {
             release: self.release,
-            migrate: MigrateOptions { max_rows: self.max_rows, max_time: self.max_time, workers: self.workers },
+            migrate: MigrateOptions { max_rows: self.max_rows, max_time: self.max_time, workers: self.workers, overrides },
             ..PhaseOptions::default()
         };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Migrate, &options, &shell.talk).await?;

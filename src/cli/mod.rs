@@ -15,6 +15,9 @@ mod plan;
 mod resolve;
 mod status;
 mod talk;
+#[cfg_attr(not(test), expect(dead_code, reason = "not a command yet"))]
+mod tune;
+mod tuning;
 mod upgrade;
 
 use std::path::{Path, PathBuf};

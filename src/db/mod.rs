@@ -19,7 +19,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
 pub use target::{Target, without_passwords};
-pub use value::{Row, Value};
+pub use value::{NamedRow, Row, Value};
 
 use crate::dialect::{self, Dialect, Inspection, InspectionRows, Kind, Patience, Schema, Server, TableRow};
 
@@ -206,6 +206,28 @@ impl Connection {
             Driver::Sqlite(connection) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_sqlite).collect::<Result<Vec<_>, _>>())
+            }
+        };
+        rows.map_err(|error| DbError::query(sql, &error))
+    }
+
+    /// Runs a statement whose columns are known by name alone, such as MySQL's SHOW; each row as names and texts.
+    pub async fn named(&mut self, sql: &str) -> Result<Vec<NamedRow>, DbError> {
+        tracing::trace!(sql, "named");
+        // Unprepared, so that every value arrives as text, whatever its type.
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let rows = match &mut self.driver {
+            Driver::Postgres(connection) => {
+                let rows = query.fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::named::<_, String>).collect::<Result<Vec<_>, _>>())
+            }
+            Driver::MySql(connection) => {
+                let rows = query.fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::named::<_, Vec<u8>>).collect::<Result<Vec<_>, _>>())
+            }
+            Driver::Sqlite(connection) => {
+                let rows = query.fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::named::<_, String>).collect::<Result<Vec<_>, _>>())
             }
         };
         rows.map_err(|error| DbError::query(sql, &error))

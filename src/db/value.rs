@@ -95,6 +95,25 @@ impl Row {
     }
 }
 
+/// The names of a row's columns, each with its value as text.
+pub type NamedRow = Vec<(String, Option<String>)>;
+
+/// Reads a row by its columns' names; `T` is what the driver gives a text as.
+pub(super) fn named<'r, R, T>(row: &'r R) -> Result<NamedRow, Error>
+where
+    R: sqlx::Row,
+    usize: sqlx::ColumnIndex<R>,
+    T: sqlx::Decode<'r, R::Database> + Into<Vec<u8>>,
+{
+    let mut named = Vec::with_capacity(row.len());
+    for (position, column) in row.columns().iter().enumerate() {
+        let text: Option<T> = row.try_get_unchecked(position)?;
+        let text = text.map(|text| String::from_utf8_lossy(&text.into()).into_owned());
+        named.push((column.name().to_owned(), text));
+    }
+    Ok(named)
+}
+
 fn unknown(column: &str, type_name: &str) -> Error {
     let reason: BoxDynError =
         format!("column `{column}` has the type {type_name}, which is not read; cast it to text").into();

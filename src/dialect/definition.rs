@@ -1,7 +1,7 @@
 //! What a change file may define: types, columns, tables, indexes and foreign keys, in portable words.
 
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 use super::Kind;
@@ -21,6 +21,15 @@ impl Sql {
         match self {
             Self::Same(text) => Some(text),
             Self::Each(texts) => texts.iter().find(|(of, _)| *of == kind).map(|(_, text)| text.as_str()),
+        }
+    }
+}
+
+impl Serialize for Sql {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Same(text) => serializer.serialize_str(text),
+            Self::Each(texts) => serializer.collect_map(texts.iter().map(|(kind, text)| (kind.key(), text))),
         }
     }
 }

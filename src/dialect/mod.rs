@@ -10,6 +10,7 @@ pub mod lex;
 mod mysql;
 mod postgres;
 mod schema;
+mod signals;
 mod sqlite;
 mod statement;
 pub mod sync;
@@ -24,6 +25,7 @@ pub use definition::{
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
+pub use signals::{ReplicaLag, ReplicaStatus, Signals};
 pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 pub use sync::{Conflict, Destination, Related, Sync};
 
@@ -171,8 +173,8 @@ pub trait Triggers {
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
-/// for backfills. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: Triggers + fmt::Debug + Send + std::marker::Sync {
+/// for backfills; (6) [`Signals`], for their throttles. The conformance suite in `tests/` is the acceptance test.
+pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.

@@ -82,6 +82,16 @@ pub enum EngineError {
         /// Why.
         reason: String,
     },
+    /// A throttle's signal is not to be had; no batch was run.
+    #[error("throttle: {signal}: {reason}")]
+    Throttle {
+        /// Which.
+        signal: String,
+        /// Why not, in the database's words where it has some.
+        reason: String,
+        /// What to do.
+        remedy: Option<String>,
+    },
     /// The database has not what the baseline makes.
     #[error("the database is not what the baseline makes")]
     BaselineDiffers(Vec<String>),

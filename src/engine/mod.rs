@@ -12,7 +12,9 @@ mod phases;
 mod report;
 mod resolve;
 mod session;
+mod settings;
 mod steps;
+mod throttle;
 mod verify;
 mod walk;
 
@@ -20,9 +22,12 @@ pub use backfill::MigrateOptions;
 pub use baseline::adopt_baseline;
 pub use error::EngineError;
 pub use event::{Event, Observer};
+pub use pace::Pacer;
 pub use phases::{Outcome, PhaseOptions, run_phase, upgrade};
 pub use report::{
     BackfillStatus, BaselineStatus, Check, Next, PhasePlan, PhaseStatus, PlanStep, ReleaseStatus, Status, StepStatus,
     SyncStatus, check, plan, status,
 };
 pub use resolve::{Answer, resolve};
+pub use settings::{Limit, Overrides, Settings};
+pub use throttle::{Hold, Probe, Throttles, Verdict};

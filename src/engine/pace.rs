@@ -1,6 +1,7 @@
 //! The size of the next batch, so that one takes as long as it should: other sessions' worst wait follows it.
 //!
-//! spirit's law: what ten batches took decides, by their p90, and what is far off the target is answered at once.
+//! spirit's law: what ten batches took decides, by their p90, and what is far off the target is answered
+//! at once.
 
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ const WINDOW: usize = 10;
 const GROWTH: f64 = 1.5;
 /// Below this part of the target a batch is so short that the size grows without waiting for more of them.
 const SHORT: f64 = 0.5;
+/// How many such batches it takes once a size near the target was found: one alone is luck, and growing on it would have to be
+/// taken back.
+const SURE: usize = 3;
 /// Above this many targets a batch is so long that the size shrinks at once.
 const LONG: f64 = 2.5;
 /// The most that a size shrinks at a time.
@@ -23,13 +27,15 @@ pub struct Pacer {
     target: Duration,
     /// What batches of this size took, as parts of the target.
     measured: Vec<f64>,
+    /// Whether a size near the target was found once.
+    found: bool,
 }
 
 impl Pacer {
     /// Starts with a size.
     pub fn new(rows: u64, max_rows: u64, target: Duration) -> Self {
         let max_rows = max_rows.max(1);
-        Self { size: rows.clamp(1, max_rows), max_rows, target, measured: Vec::with_capacity(WINDOW) }
+        Self { size: rows.clamp(1, max_rows), max_rows, target, measured: Vec::with_capacity(WINDOW), found: false }
     }
 
     /// How many rows the next batch may have.
@@ -50,11 +56,13 @@ impl Pacer {
             return;
         }
         self.measured.push(part);
-        // One quick batch among slower ones is luck, and growing on it would have to be taken back.
         if self.measured.iter().all(|part| *part < SHORT) {
-            self.resize(GROWTH);
+            if !self.found || self.measured.len() == SURE {
+                self.resize(GROWTH);
+            }
             return;
         }
+        self.found = true;
         if self.measured.len() == WINDOW {
             self.measured.sort_by(f64::total_cmp);
             let p90 = self.measured[WINDOW * 9 / 10 - 1];
@@ -71,6 +79,7 @@ impl Pacer {
     pub fn retarget(&mut self, target: Duration, max_rows: u64) {
         if target != self.target {
             self.measured.clear();
+            self.found = false;
         }
         self.target = target;
         self.max_rows = max_rows.max(1);

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::EngineError;
+use super::{EngineError, Settings};
 use super::backfill::{CHEAPER, last_place, next_span};
 use super::pace::Pacer;
 use super::session::Session;
@@ -17,8 +17,9 @@ impl Session<'_> {
         query: impl Fn(bool) -> String,
     ) -> Result<Vec<Row>, EngineError> {
         let Some(upper) = last_place(&mut self.connection, walk).await? else { return Ok(Vec::new()) };
-        let batch = &self.project.manifest.batch;
-        let mut pacer = Pacer::new(u64::from(batch.rows) * CHEAPER, 200_000, batch.target);
+        let settings = Settings::new(&self.project.manifest, &[]);
+        let mut pacer =
+            Pacer::new(u64::from(settings.rows) * CHEAPER, u64::from(settings.max_rows) * CHEAPER, settings.target);
         let mut start = None;
         loop {
             self.refuse_interrupted()?;

@@ -5,6 +5,7 @@ mod beside;
 mod keys;
 mod plans;
 mod stopping;
+mod throttles;
 
 use crate::support::{Kind, Session, TestDatabase, Train};
 

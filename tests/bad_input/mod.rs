@@ -7,6 +7,7 @@ mod expressions;
 mod files;
 mod order;
 mod strangers;
+mod throttles;
 
 use crate::support::{Concertina, Dump, Output, TestDatabase};
 

@@ -1,5 +1,6 @@
 //! MySQL 8 and later, and MariaDB 10.5 and later: one dialect, told apart where they differ.
 
+mod signals;
 mod triggers;
 
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};

@@ -1,5 +1,6 @@
 //! PostgreSQL 12 and later.
 
+mod signals;
 mod triggers;
 
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};

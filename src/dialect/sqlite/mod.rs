@@ -1,5 +1,6 @@
 //! SQLite 3.35 and later, embedded.
 
+mod signals;
 mod table;
 mod triggers;
 

@@ -6,6 +6,7 @@
 
 mod batch;
 mod command;
+mod conductor;
 mod worker;
 
 use std::sync::Arc;
@@ -16,23 +17,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::session::Session;
-use super::{EngineError, Event};
+use super::{EngineError, Event, Overrides};
 use crate::catalog::{Backfill, Diagnostics, Release};
 use crate::db::{Class, Connection};
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::ranges;
-use crate::store::{self, BackfillRecord, StoreError, control, worker as workers};
+use crate::store::{self, BackfillRecord, StoreError};
 pub(super) use batch::{CHEAPER, last_place, next_span};
-use worker::{Gate, Shared, Tempo, Worker};
+use conductor::{Conductor, reconnect};
+use worker::{Gate, Shared, Worker};
 
 /// How many walks a backfill makes before it says that its rows never stop matching.
 const WALKS: i64 = 5;
 /// How often this process looks whether it is to stop.
 const TICK: Duration = Duration::from_millis(20);
-/// How often it looks what operators have set, and tells how far it is.
-const LOOK: Duration = Duration::from_millis(250);
-/// How often it records what it does.
-const REPORT: Duration = Duration::from_secs(2);
+/// How often it looks what the throttles say and what operators have set, and tells how far it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How migrate goes about its backfills.
 #[derive(Debug, Clone)]
@@ -43,11 +43,13 @@ pub struct MigrateOptions {
     pub max_time: Option<Duration>,
     /// How many workers it has; SQLite, with one writer at a time, has one.
     pub workers: u32,
+    /// The pace and throttles, where they are not the manifest's.
+    pub overrides: Overrides,
 }
 
 impl Default for MigrateOptions {
     fn default() -> Self {
-        Self { max_rows: None, max_time: None, workers: 1 }
+        Self { max_rows: None, max_time: None, workers: 1, overrides: Overrides::default() }
     }
 }
 
@@ -91,11 +93,20 @@ impl Session<'_> {
             rows: options.max_rows.map(|rows| i64::try_from(rows).unwrap_or(i64::MAX)),
             until: options.max_time.map(|time| Instant::now() + time),
         };
+        let mut conductor = None;
         for backfill in &release.backfills {
             if self.is_complete(release, backfill).await? {
                 continue;
             }
-            if self.run_backfill(release, backfill, options, &mut limits).await? == MigrateEnd::Limit {
+            let conductor = match &mut conductor {
+                Some(conductor) => conductor,
+                none => {
+                    let manifest = &self.project.manifest;
+                    let (connection, lease) = self.connection_and_lease();
+                    none.insert(Conductor::start(connection, lease, manifest, options).await?)
+                }
+            };
+            if self.run_backfill(release, backfill, options, conductor, &mut limits).await? == MigrateEnd::Limit {
                 return Ok(MigrateEnd::Limit);
             }
         }
@@ -130,6 +141,7 @@ impl Session<'_> {
         release: &Release,
         backfill: &Backfill,
         options: &MigrateOptions,
+        conductor: &mut Conductor,
         limits: &mut Limits,
     ) -> Result<MigrateEnd, EngineError> {
         let plan = self.backfill_plan(release, backfill).await?;
@@ -144,7 +156,7 @@ impl Session<'_> {
             walked: u64::try_from(walked).unwrap_or(0),
         });
         loop {
-            if let Round::Limit = self.round(&plan, options, limits).await? {
+            if let Round::Limit = self.round(&plan, options, conductor, limits).await? {
                 self.tell_stopped(&plan, false).await?;
                 return Ok(MigrateEnd::Limit);
             }
@@ -202,11 +214,13 @@ impl Session<'_> {
         &mut self,
         plan: &BackfillPlan,
         options: &MigrateOptions,
+        conductor: &mut Conductor,
         limits: &mut Limits,
     ) -> Result<Round, EngineError> {
         let (events, mut told) = mpsc::unbounded_channel();
         let (gate, gate_seen) = watch::channel(Gate::Go);
-        let (_tempo, tempo_seen) = watch::channel(self.tempo());
+        let (tempo, tempo_seen) = watch::channel(conductor.tempo());
+        let first_rows = u64::from(conductor.settings().rows);
         let shared = Arc::new(Shared {
             plan: plan.clone(),
             lease: self.shared_lease(),
@@ -215,10 +229,10 @@ impl Session<'_> {
             tempo: tempo_seen,
             events,
             budget: limits.rows.map(AtomicI64::new),
-            first_rows: u64::from(self.project.manifest.batch.rows),
+            first_rows,
             walked: AtomicU64::new(0),
             changed: AtomicU64::new(0),
-            size: AtomicU64::new(u64::from(self.project.manifest.batch.rows)),
+            size: AtomicU64::new(first_rows),
             progress: AtomicU64::new(0),
             began: Instant::now(),
         });
@@ -235,7 +249,7 @@ impl Session<'_> {
         };
         let before = (sum(|range| range.walked, false), sum(|range| range.changed, true));
         let mut end: Result<Round, EngineError> = Ok(Round::Walked);
-        let (mut looked, mut reported) = (Instant::now(), None::<(Instant, Option<String>)>);
+        let mut looked: Option<Instant> = None;
         let mut shown = 0;
         loop {
             tokio::select! {
@@ -272,11 +286,23 @@ impl Session<'_> {
                     continue;
                 }
             } else {
-                if looked.elapsed() >= LOOK {
-                    looked = Instant::now();
-                    let hold = self.hold(&shared, &mut reported).await;
-                    let open = if hold.is_some() { Gate::Hold } else { Gate::Go };
-                    gate.send_if_modified(|gate| std::mem::replace(gate, open.clone()) != open);
+                if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+                    looked = Some(Instant::now());
+                    match conductor.look(&mut self.connection, &shared).await {
+                        Ok(look) => {
+                            if let Some(reason) = look.news {
+                                self.tell(Event::Waiting { what: plan.id.clone(), reason });
+                            }
+                            tempo.send_replace(look.tempo);
+                            let open = if look.hold.is_some() { Gate::Hold } else { Gate::Go };
+                            gate.send_if_modified(|gate| std::mem::replace(gate, open) != open);
+                        }
+                        Err(error) => {
+                            end = Err(error);
+                            gate.send_replace(Gate::Stop);
+                            continue;
+                        }
+                    }
                     let batch = shared.walked.load(Ordering::Relaxed);
                     if batch > shown {
                         shown = batch;
@@ -301,46 +327,6 @@ impl Session<'_> {
         }
     }
 
-    fn tempo(&self) -> Tempo {
-        let batch = &self.project.manifest.batch;
-        Tempo { target: batch.target, max_rows: 50_000, pause: 1.0 }
-    }
-
-    /// Looks whether the next batch is to wait, and why; records what this process does.
-    async fn hold(&mut self, shared: &Shared, reported: &mut Option<(Instant, Option<String>)>) -> Option<String> {
-        let looked = control::control(&mut self.connection).await;
-        let waiting = match looked {
-            Ok(set) => set.paused.map(|(who, _)| format!("paused by {who}; concertina resume lets it go on")),
-            Err(error) => {
-                tracing::debug!(%error, "look what is set");
-                self.reconnect_once(&error).await;
-                reported.as_ref().and_then(|(_, waiting)| waiting.clone())
-            }
-        };
-        let news = reported.as_ref().is_none_or(|(_, known)| *known != waiting);
-        if news && let Some(reason) = &waiting {
-            self.tell(Event::Waiting { what: shared.plan.id.clone(), reason: reason.clone() });
-        }
-        if news || reported.as_ref().is_none_or(|(when, _)| when.elapsed() >= REPORT) {
-            let rows = i64::try_from(shared.size.load(Ordering::Relaxed)).unwrap_or(0);
-            let (id, lease) = (&shared.plan.id, &shared.lease);
-            if let Err(error) = workers::report(&mut self.connection, lease, id, rows, waiting.as_deref()).await {
-                tracing::debug!(%error, "record what is done");
-            }
-            *reported = Some((Instant::now(), waiting.clone()));
-        }
-        waiting
-    }
-
-    async fn reconnect_once(&mut self, error: &StoreError) {
-        if let StoreError::Db(error) = error
-            && error.class() == Class::Disconnected
-            && let Ok(fresh) = self.connection.another().await
-        {
-            self.connection = fresh;
-        }
-    }
-
     /// Makes sure that there is a session: the workers may have outlived ours.
     async fn reconnect(&mut self) -> Result<(), EngineError> {
         let since = Instant::now();
@@ -350,7 +336,7 @@ impl Session<'_> {
                 return Err(error.into());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
-            self.reconnect_once(&error.into()).await;
+            reconnect(&mut self.connection, &error.into()).await;
         }
     }
 

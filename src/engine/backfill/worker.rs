@@ -25,7 +25,7 @@ const LONGEST_WAIT: i64 = 2_000;
 const BATCHES_LEFT: [u64; 2] = [16, 4];
 
 /// Whether workers may go on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gate {
     Go,
     /// The next batch waits.
@@ -172,7 +172,7 @@ impl Worker {
     /// Waits at the gate; false when it is time to stop.
     async fn may_go_on(&mut self) -> bool {
         loop {
-            let gate = self.gate.borrow_and_update().clone();
+            let gate = *self.gate.borrow_and_update();
             match gate {
                 Gate::Go => return true,
                 Gate::Stop => return false,
