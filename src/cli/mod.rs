@@ -11,14 +11,15 @@ mod expand;
 mod failure;
 mod migrate;
 mod output;
+mod pause;
 mod plan;
 mod resolve;
 mod status;
 mod talk;
-#[cfg_attr(not(test), expect(dead_code, reason = "not a command yet"))]
 mod tune;
 mod tuning;
 mod upgrade;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -82,6 +83,10 @@ enum Command {
     Check(check::Check),
     Status(status::Status),
     Plan(plan::Plan),
+    Verify(verify::Verify),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
+    Tune(tune::Tune),
     Resolve(resolve::Resolve),
 }
 
@@ -118,6 +123,10 @@ impl Cli {
             Command::Check(command) => command.run(&shell).await,
             Command::Status(command) => command.run(&shell).await,
             Command::Plan(command) => command.run(&shell).await,
+            Command::Verify(command) => command.run(&shell).await,
+            Command::Pause(command) => command.run(&shell).await,
+            Command::Resume(command) => command.run(&shell).await,
+            Command::Tune(command) => command.run(&shell).await,
             Command::Resolve(command) => command.run(&shell).await,
         }
     }

@@ -22,6 +22,20 @@ fn text(report: &Report) -> String {
     let current = report.current_release.as_deref().unwrap_or("none");
     text.push_str(&format!("release   {current}\n"));
     text.push_str(&format!("runner    {}\n", report.runner.as_deref().unwrap_or("none")));
+    for worker in &report.workers {
+        text.push_str(&format!("worker    {}\n", worker.holder));
+        if let Some(backfill) = &worker.backfill {
+            let rows = worker.batch_rows;
+            let waiting = worker.waiting.as_deref().map_or_else(String::new, |reason| format!("; waits: {reason}"));
+            text.push_str(&format!("          {backfill}, batches of {rows} rows{waiting}\n"));
+        }
+    }
+    if let Some(who) = &report.paused {
+        text.push_str(&format!("paused    by {who}; concertina resume lets the backfills go on\n"));
+    }
+    if let Some(tuned) = &report.tuned {
+        text.push_str(&format!("tuned     {tuned}\n"));
+    }
     if report.baseline.pending.is_empty() {
         text.push_str(&format!("baseline  applied ({})\n", report.baseline.applied.join(", ")));
     } else {

@@ -97,10 +97,9 @@ async fn listen() {
             _ = terminate.recv() => 15,
         };
         if SIGNAL.swap(number, Ordering::Relaxed) != 0 {
-            #[expect(
-                clippy::exit,
-                reason = "asked twice: whoever asks knows that the statement at the server goes on"
-            )]
+            output::talk("stopping at once; what runs at the server is ended there");
+            crate::db::end_open_sessions().await;
+            #[expect(clippy::exit, reason = "asked twice: nothing is waited for")]
             std::process::exit(128 + i32::from(number));
         }
         output::talk("stopping at the next safe place; once more to stop at once");
@@ -170,6 +169,7 @@ fn in_words(event: &Event) -> Option<String> {
         Event::BackfillStopped { id, changed, done: false } => {
             format!("  backfill {id} stops at its limit: {changed} rows changed so far")
         }
+        Event::Verifying { subject, rows } => format!("  verify {subject}: {rows} rows looked at"),
         Event::Verified { subject } => format!("  verified {subject}"),
         Event::Forced { gate, reason } => format!("  the gate `{gate}` is forced: {reason}"),
     })
@@ -201,6 +201,7 @@ fn as_json(event: &Event) -> serde_json::Value {
         Event::BackfillStopped { id, changed, done } => {
             json!({ "event": "backfill_stopped", "backfill": id, "rows_changed": changed, "done": done })
         }
+        Event::Verifying { subject, rows } => json!({ "event": "verifying", "subject": subject, "rows": rows }),
         Event::Verified { subject } => json!({ "event": "verified", "subject": subject }),
         Event::Forced { gate, reason } => json!({ "event": "forced", "gate": gate, "reason": reason }),
     }

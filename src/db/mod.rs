@@ -6,6 +6,7 @@
 
 mod error;
 pub mod failpoint;
+mod open;
 mod target;
 mod value;
 
@@ -18,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
+pub use open::end_open_sessions;
 pub use target::{Target, without_passwords};
 pub use value::{NamedRow, Row, Value};
 
@@ -32,6 +34,7 @@ pub struct Connection {
     driver: Driver,
     dialect: Arc<dyn Dialect>,
     target: Target,
+    _open: open::Entry,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,7 @@ impl Connection {
 
     async fn connect(target: &Target, create: bool) -> Result<Self, DbError> {
         let failed = |error: sqlx::Error| DbError::connect(target, &error);
-        let (driver, version) = match target.kind() {
+        let (driver, version, id) = match target.kind() {
             Kind::Postgres => {
                 let options: PgConnectOptions = target.url().parse().map_err(failed)?;
                 let mut connection = options
@@ -91,11 +94,12 @@ impl Connection {
                     .connect()
                     .await
                     .map_err(failed)?;
-                let version: String = sqlx::query_scalar("SELECT current_setting('server_version')")
-                    .fetch_one(&mut connection)
-                    .await
-                    .map_err(failed)?;
-                (Driver::Postgres(Box::new(connection)), version)
+                let (version, id): (String, i64) =
+                    sqlx::query_as("SELECT current_setting('server_version'), pg_backend_pid()::bigint")
+                        .fetch_one(&mut connection)
+                        .await
+                        .map_err(failed)?;
+                (Driver::Postgres(Box::new(connection)), version, id)
             }
             Kind::MySql => {
                 let options: MySqlConnectOptions = target.url().parse().map_err(failed)?;
@@ -107,8 +111,10 @@ impl Connection {
                     .connect()
                     .await
                     .map_err(failed)?;
-                let version: String =
-                    sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.map_err(failed)?;
+                let (version, id): (String, i64) = sqlx::query_as("SELECT VERSION(), CAST(CONNECTION_ID() AS SIGNED)")
+                    .fetch_one(&mut connection)
+                    .await
+                    .map_err(failed)?;
                 // What triggers do is fixed by the mode of the session that made them: strict, whatever the server's default.
                 connection
                     .execute(
@@ -121,7 +127,7 @@ impl Connection {
                     // MySQL shows a table's counter as it was a day ago, unless it is told not to.
                     connection.execute("SET SESSION information_schema_stats_expiry = 0").await.map_err(failed)?;
                 }
-                (Driver::MySql(Box::new(connection)), version)
+                (Driver::MySql(Box::new(connection)), version, id)
             }
             Kind::Sqlite => {
                 let options: SqliteConnectOptions = target.url().parse().map_err(failed)?;
@@ -136,11 +142,12 @@ impl Connection {
                     .map_err(failed)?;
                 let version: String =
                     sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(failed)?;
-                (Driver::Sqlite(Box::new(connection)), version)
+                (Driver::Sqlite(Box::new(connection)), version, 0)
             }
         };
         let dialect = dialect::of(target.kind(), Server { version });
-        Ok(Self { driver, dialect, target: target.clone() })
+        let entry = open::Entry::new(target, &dialect, id);
+        Ok(Self { driver, dialect, target: target.clone(), _open: entry })
     }
 
     /// A second session with the same database.

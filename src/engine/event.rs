@@ -78,6 +78,13 @@ pub enum Event {
         /// Whether it is done.
         done: bool,
     },
+    /// A long proof goes on.
+    Verifying {
+        /// What is proved.
+        subject: String,
+        /// How many rows were looked at so far.
+        rows: u64,
+    },
     /// The data was proved.
     Verified {
         /// What was.

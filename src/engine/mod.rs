@@ -5,6 +5,7 @@
 
 mod backfill;
 mod baseline;
+mod control;
 mod error;
 mod event;
 mod pace;
@@ -20,14 +21,16 @@ mod walk;
 
 pub use backfill::MigrateOptions;
 pub use baseline::adopt_baseline;
+pub use control::{pause, tune};
 pub use error::EngineError;
 pub use event::{Event, Observer};
 pub use pace::Pacer;
 pub use phases::{Outcome, PhaseOptions, run_phase, upgrade};
 pub use report::{
     BackfillStatus, BaselineStatus, Check, Next, PhasePlan, PhaseStatus, PlanStep, ReleaseStatus, Status, StepStatus,
-    SyncStatus, check, plan, status,
+    SyncStatus, WorkerStatus, check, plan, status,
 };
 pub use resolve::{Answer, resolve};
+pub use verify::{ProofResult, Verification, verify};
 pub use settings::{Limit, Overrides, Settings};
 pub use throttle::{Hold, Probe, Throttles, Verdict};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::phases::unknown_release;
 use super::session::Session;
-use super::{EngineError, Observer};
+use super::{EngineError, Observer, Overrides};
 use crate::catalog::{Diagnostic, Diagnostics, Project};
 use crate::db::Target;
 use crate::dialect::Statement;
@@ -13,6 +13,7 @@ use crate::plan::{
     installed_syncs, may_run,
 };
 use crate::step::Phase;
+use crate::store::{self, worker::WorkerRecord};
 
 /// Where everything stands. Times are milliseconds since the epoch by the database's clock.
 #[derive(Debug, Clone, Serialize)]
@@ -33,6 +34,12 @@ pub struct Status {
     pub drift: Vec<String>,
     /// Who is at work.
     pub runner: Option<String>,
+    /// The processes that migrate.
+    pub workers: Vec<WorkerStatus>,
+    /// Who holds the backfills by `pause`.
+    pub paused: Option<String>,
+    /// The pace and throttles that were tuned.
+    pub tuned: Option<String>,
     /// The database's clock.
     pub now: i64,
 }
@@ -138,6 +145,19 @@ pub struct BackfillStatus {
     pub rows_estimated: Option<i64>,
 }
 
+/// A process that migrates.
+#[derive(Debug, Clone, Serialize)]
+pub struct WorkerStatus {
+    /// Who, and since when.
+    pub holder: String,
+    /// The backfill it works on.
+    pub backfill: Option<String>,
+    /// Rows of its next batch.
+    pub batch_rows: i64,
+    /// Why it waits, or is slower than asked for.
+    pub waiting: Option<String>,
+}
+
 /// A sync.
 #[derive(Debug, Clone, Serialize)]
 pub struct SyncStatus {
@@ -184,6 +204,17 @@ pub struct PlanStep {
     pub statements: Vec<String>,
     /// Whether they run in one transaction.
     pub transactional: bool,
+}
+
+impl WorkerStatus {
+    fn of(worker: &WorkerRecord) -> Self {
+        Self {
+            holder: worker.holder.to_string(),
+            backfill: worker.subject.clone(),
+            batch_rows: worker.batch_rows,
+            waiting: worker.waiting.clone(),
+        }
+    }
 }
 
 /// Reads where everything stands.
@@ -334,6 +365,13 @@ impl Session<'_> {
             }
             releases.push(status);
         }
+        let set = if store::is_current(&mut self.connection).await? {
+            store::control::control(&mut self.connection).await?
+        } else {
+            store::control::Control::default()
+        };
+        let tuned =
+            set.tuning.and_then(|text| serde_json::from_str::<Overrides>(&text).ok()).map(|tuned| tuned.words());
         let applied = self.facts.baseline.iter().map(|fact| format!("V{}__{}", fact.version, fact.name)).collect();
         let current = standing.current().filter(|_| standing.baseline_pending.is_empty());
         Ok(Status {
@@ -345,7 +383,10 @@ impl Session<'_> {
             releases,
             drift,
             runner: self.records.holder.as_ref().map(ToString::to_string),
-            now: crate::store::now(&mut self.connection).await?,
+            workers: self.records.workers.iter().map(WorkerStatus::of).collect(),
+            paused: set.paused.map(|(who, _)| who),
+            tuned,
+            now: store::now(&mut self.connection).await?,
         })
     }
 

@@ -1,38 +1,127 @@
-//! Asks a question of every row of a table, span by span, each in a short statement of its own.
+//! Asks a question of every row of a table, span by span, each in a short statement of its own, with pauses.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{EngineError, Settings};
 use super::backfill::{CHEAPER, last_place, next_span};
 use super::pace::Pacer;
 use super::session::Session;
-use crate::db::Row;
+use super::{EngineError, Event, Settings, Throttles};
+use crate::db::Value;
 use crate::plan::Walk;
 
+/// How often rows that were found are looked at again, before they are believed.
+const LOOKS: u32 = 4;
+/// How often a walk that goes on says how far it is.
+const TELL: Duration = Duration::from_secs(10);
+
+/// How a walk goes about it.
+#[derive(Debug, Default)]
+pub(super) struct Manner<'t> {
+    /// What may hold it, besides its pauses.
+    pub(super) throttles: Option<&'t Throttles>,
+    /// Where an earlier walk stopped.
+    pub(super) from: Option<Vec<Value>>,
+    /// How many rows may be found before it stops.
+    pub(super) most: usize,
+}
+
+/// What a walk came to.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// The keys of the rows that were found, in words.
+    pub(super) found: Vec<String>,
+    /// How many rows were looked at, about.
+    pub(super) rows: u64,
+}
+
 impl Session<'_> {
-    /// The first rows that a query finds, which is given whether its span begins behind a place.
-    pub(super) async fn first_rows(
+    /// Walks a table for rows that a query finds; the query is given whether its span begins behind a place. `save` is told where
+    /// the walk is, now and then.
+    pub(super) async fn walk_for(
         &mut self,
+        subject: &str,
         walk: &Walk,
         query: impl Fn(bool) -> String,
-    ) -> Result<Vec<Row>, EngineError> {
-        let Some(upper) = last_place(&mut self.connection, walk).await? else { return Ok(Vec::new()) };
+        manner: Manner<'_>,
+        mut save: impl AsyncFnMut(&mut Self, &[Value]) -> Result<(), EngineError>,
+    ) -> Result<Walked, EngineError> {
+        let mut walked = Walked::default();
+        let Some(upper) = last_place(&mut self.connection, walk).await? else { return Ok(walked) };
         let settings = Settings::new(&self.project.manifest, &[]);
-        let mut pacer =
-            Pacer::new(u64::from(settings.rows) * CHEAPER, u64::from(settings.max_rows) * CHEAPER, settings.target);
-        let mut start = None;
+        let bound = u64::from(settings.max_rows) * CHEAPER;
+        let mut pacer = Pacer::new(u64::from(settings.rows) * CHEAPER, bound, settings.target);
+        let mut start = manner.from;
+        let mut told = Instant::now();
         loop {
             self.refuse_interrupted()?;
+            let mut pause = settings.pause_factor();
+            if let Some(throttles) = manner.throttles {
+                let verdict = throttles.verdict();
+                pause = verdict.pause_factor;
+                if let Some(hold) = verdict.hold {
+                    if hold.failing_for.is_some_and(|time| time > settings.patience) {
+                        let reason = format!("gave up: {}", hold.reason);
+                        return Err(EngineError::Backfill { id: subject.to_owned(), reason });
+                    }
+                    if told.elapsed() > TELL {
+                        told = Instant::now();
+                        self.tell(Event::Waiting { what: format!("verify {subject}"), reason: hold.reason });
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            }
             let since = Instant::now();
             let size = pacer.size();
             let span = next_span(&mut self.connection, walk, start.as_ref(), &upper, size).await?;
-            let found = self.connection.query(&query(span.after), &span.values).await?;
-            if !found.is_empty() || span.last {
-                return Ok(found);
-            }
+            let found = self.still_found(&query(span.after), &span.values).await?;
             let took = since.elapsed();
-            pacer.record(size, took);
+            let full = !found.is_empty();
+            walked.found.extend(found);
+            walked.rows += if span.last {
+                let counted = self.connection.integer(&walk.span_rows(span.after), &span.values).await?;
+                counted.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
+            } else {
+                size
+            };
+            if span.last || walked.found.len() >= manner.most {
+                return Ok(walked);
+            }
+            if !full {
+                pacer.record(size, took);
+            }
+            save(self, &span.end).await?;
+            if told.elapsed() > TELL {
+                told = Instant::now();
+                self.tell(Event::Verifying { subject: subject.to_owned(), rows: walked.rows });
+            }
             start = Some(span.end);
+            tokio::time::sleep(took.min(settings.target * 4).mul_f64(pause)).await;
         }
+    }
+
+    /// The rows that a query finds, and finds again: a row that changes just now is looked at once it is settled.
+    async fn still_found(&mut self, query: &str, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        let mut found = self.shown(query, values).await?;
+        for look in 1..LOOKS {
+            if found.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50 * u64::from(look))).await;
+            let again = self.shown(query, values).await?;
+            // As many as a query shows may hide others, so what is new counts for the next look.
+            found = if found.iter().any(|key| again.contains(key)) {
+                again.into_iter().filter(|key| found.contains(key)).collect()
+            } else {
+                again
+            };
+        }
+        Ok(found)
+    }
+
+    async fn shown(&mut self, query: &str, values: &[Value]) -> Result<Vec<String>, EngineError> {
+        let rows = self.connection.query(query, values).await?;
+        let words = |row: crate::db::Row| row.into_values().iter().map(Value::shown).collect::<Vec<_>>().join(", ");
+        Ok(rows.into_iter().map(words).collect())
     }
 }

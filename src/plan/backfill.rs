@@ -23,6 +23,9 @@ pub struct BackfillPlan {
     table: String,
     shown: String,
     condition: String,
+    /// `where` alone.
+    wanted: String,
+    source: String,
     reads_elsewhere: Option<String>,
 }
 
@@ -97,6 +100,7 @@ impl BackfillPlan {
             Some(sql) => format!("({})", renderer.render(sql)?),
             None => "1 = 1".to_owned(),
         };
+        let wanted = condition.clone();
         let mut written = live;
         let mut reads: Vec<&Sql> = backfill.pending.iter().collect();
         let (condition, batch) = match &backfill.work {
@@ -140,6 +144,8 @@ impl BackfillPlan {
             reads_elsewhere: (elsewhere || has_children).then(|| table.clone()),
             shown,
             condition,
+            wanted,
+            source: backfill.table.clone(),
             table,
         })
     }
@@ -178,6 +184,36 @@ impl BackfillPlan {
         format!("SELECT {} FROM {} WHERE {} LIMIT 5", self.shown, self.table, self.rows(after_cursor))
     }
 
+    /// Queries for keys of rows whose copy is there and is another, in a span from the table's first row, and behind a place.
+    pub(super) fn differing(
+        &self,
+        copy: &Copy,
+        dialect: &dyn Dialect,
+        schema: &Schema,
+    ) -> Result<[String; 2], Refusal> {
+        let (live, into) = (live_table(schema, &self.source)?, live_table(schema, &copy.into)?);
+        let renderer = Renderer { dialect, live, row: format!("{}.", self.table) };
+        let other = dialect.table(&into.name);
+        let (mut joined, mut same) = (Vec::new(), Vec::new());
+        for (name, sql) in &copy.columns {
+            let column = column(into, name)?;
+            let value = dialect.coerce(&renderer.render(sql)?, column);
+            let theirs = format!("{other}.{}", dialect.quote(name));
+            if copy.key.contains(name) {
+                joined.push(format!("{theirs} = {value}"));
+            } else {
+                same.push(dialect.same(&theirs, &dialect.rounded(&value, column), column));
+            }
+        }
+        let differs = if same.is_empty() { "1 = 0".to_owned() } else { format!("NOT ({})", same.join(" AND ")) };
+        let condition = format!("({} AND {differs})", self.wanted);
+        Ok([false, true].map(|after| {
+            let rows = within(self.walk.span(after), &condition);
+            let join = format!("{} JOIN {other} ON {}", self.table, joined.join(" AND "));
+            format!("SELECT {} FROM {join} WHERE {rows} LIMIT 5", self.shown)
+        }))
+    }
+
     /// The condition of the rows of a span that match.
     fn rows(&self, after_cursor: bool) -> String {
         within(self.walk.span(after_cursor), &self.condition)
@@ -186,7 +222,7 @@ impl BackfillPlan {
 
 /// Inside CASE the condition can use no index of its own: an optimizer that prefers `visibility IS NULL` to the key's range
 /// would look at every row that is left, in every batch (SQLite did).
-fn within(span: &str, condition: &str) -> String {
+pub(super) fn within(span: &str, condition: &str) -> String {
     format!("{span} AND CASE WHEN {condition} THEN 1 ELSE 0 END = 1")
 }
 

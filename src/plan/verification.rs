@@ -1,21 +1,24 @@
 //! The queries that prove a release's data: nothing is pending, and every sync's invariant holds.
 
-use super::backfill::BackfillPlan;
+use super::backfill::{BackfillPlan, shown_key, within};
 use super::facts::Facts;
 use super::schema_steps::removal_id;
-use crate::catalog::{FileStep, Release};
+use super::walk::Walk;
+use crate::catalog::{Copy, FileStep, Release, Work};
 use crate::dialect::sync::{self, Sync};
-use crate::dialect::{Dialect, Refusal, Schema, Table};
+use crate::dialect::{Dialect, Refusal, Schema};
 
-/// One thing to prove: the query must return no row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One thing to prove of every row of a table.
+#[derive(Debug, Clone)]
 pub struct Proof {
     /// What is proved.
     pub subject: String,
-    /// A query for some keys that break it.
-    pub query: String,
-    /// What a row means.
+    /// What a row that is found means.
     pub meaning: String,
+    /// How the table is walked.
+    pub walk: Walk,
+    /// Queries for keys of rows that break it, in a span from the table's first row, and in one behind a place.
+    pub looks: [String; 2],
 }
 
 /// The release's syncs that are to be there: expand installed them, and contract has not begun to remove them.
@@ -80,20 +83,42 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
         };
         proofs.push(Proof {
             subject: backfill.id.clone(),
-            query: plan.pending,
             meaning: format!("rows of `{}` are not migrated", backfill.table),
+            looks: [false, true].map(|after| plan.pending_in_span(after)),
+            walk: plan.walk.clone(),
         });
+        // A sync between the two tables knows better which of the two sides was written last.
+        let synced = |copy: &Copy| {
+            release.syncs().any(|(_, sync)| {
+                schema.key(&sync.table) == schema.key(&backfill.table)
+                    && sync.to.as_ref().is_some_and(|to| schema.key(&to.table) == schema.key(&copy.into))
+            })
+        };
+        if let Work::Copy(copy) = &backfill.work
+            && !synced(copy)
+        {
+            proofs.push(Proof {
+                subject: backfill.id.clone(),
+                meaning: format!("rows of `{}` are not what their copies in `{}` are", backfill.table, copy.into),
+                looks: plan.differing(copy, dialect, schema)?,
+                walk: plan.walk,
+            });
+        }
     }
     for sync in live_syncs(release, facts, dialect, schema) {
         for invariant in sync::invariants(&sync, dialect, schema)? {
-            let key = schema.table(&invariant.table).and_then(Table::walk_key).unwrap_or_default();
-            let table = dialect.table(&invariant.table);
-            let list: Vec<_> = key.iter().map(|column| dialect.key_column(&table, column)).collect();
-            let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
+            let Some(live) = schema.table(&invariant.table) else { continue };
+            let walk = Walk::new(dialect, live)?;
+            let shown = shown_key(dialect, live);
+            let look = |after| {
+                let rows = within(walk.span(after), &format!("({})", invariant.broken));
+                format!("SELECT {shown} FROM {} WHERE {rows} LIMIT 5", invariant.from)
+            };
             proofs.push(Proof {
                 subject: sync.name.clone(),
-                query: format!("SELECT {list} FROM {} WHERE {} LIMIT 5", invariant.from, invariant.broken),
+                looks: [look(false), look(true)],
                 meaning: invariant.meaning,
+                walk,
             });
         }
     }

@@ -3,6 +3,8 @@
 //! A range's row is the fence of whoever works on it: a batch commits together with a write of the row that names the worker and
 //! the row's version, so whoever lost the range commits nothing.
 
+use std::time::Duration;
+
 use super::worker::live;
 use super::{Lease, StoreError};
 use crate::db::{Connection, Row, Value};
@@ -271,5 +273,53 @@ pub async fn abandon(connection: &mut Connection, backfill: &str) -> Result<(), 
         "UPDATE concertina_range SET state = 'done', version = version + 1 WHERE backfill_id = ? AND state = 'open'";
     let sql = connection.dialect().placeholders(sql);
     connection.execute(&sql, &[backfill.into()]).await?;
+    Ok(())
+}
+
+/// Where a walk that writes nothing stopped, if it was not long ago.
+pub async fn remembered(
+    connection: &mut Connection,
+    id: &str,
+    walked_by: &str,
+    within: Duration,
+) -> Result<Option<Vec<Value>>, StoreError> {
+    let dialect = connection.shared_dialect();
+    let sql = format!(
+        "SELECT cursor_key FROM concertina_range WHERE backfill_id = ? AND walked_by = ? AND updated_at > {} - {}",
+        dialect.now(),
+        within.as_millis()
+    );
+    let rows = connection.query(&dialect.placeholders(&sql), &[id.into(), walked_by.into()]).await?;
+    Ok(rows.first().and_then(|row| place(row.text(0))))
+}
+
+/// Remembers where a walk that writes nothing is.
+pub async fn remember(
+    connection: &mut Connection,
+    id: &str,
+    walked_by: &str,
+    at: &[Value],
+) -> Result<(), StoreError> {
+    let at = text(Some(&at.to_vec()));
+    connection
+        .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
+            forget(connection, id).await?;
+            let dialect = connection.shared_dialect();
+            let sql = format!(
+                "INSERT INTO concertina_range (backfill_id, range_number, pass, state, walked_by, cursor_key, upper_key, worker, version, \
+                 attempts, not_before, rows_walked, rows_changed, batches, updated_at) \
+                 VALUES (?, 0, 0, 'done', ?, ?, '[]', '', 0, 0, 0, 0, 0, 0, {})",
+                dialect.now()
+            );
+            connection.execute(&dialect.placeholders(&sql), &[id.into(), walked_by.into(), at]).await?;
+            Ok(())
+        })
+        .await
+}
+
+/// Forgets it.
+pub async fn forget(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
+    let sql = connection.dialect().placeholders("DELETE FROM concertina_range WHERE backfill_id = ?");
+    connection.execute(&sql, &[id.into()]).await?;
     Ok(())
 }

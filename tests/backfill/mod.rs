@@ -2,6 +2,7 @@
 
 mod again;
 mod beside;
+mod control;
 mod keys;
 mod plans;
 mod stopping;

@@ -73,7 +73,7 @@ on_every_database! {
         let status = document(&concertina, &["status"], 0);
         expect_fields(
             &status,
-            &["database", "server", "current_release", "next", "baseline", "releases", "drift", "runner", "now"],
+            &["database", "server", "current_release", "next", "baseline", "releases", "drift", "runner", "workers", "paused", "tuned", "now"],
         );
         assert_eq!(status["current_release"], "newton");
         assert_eq!(status["next"]["command"], "concertina migrate");

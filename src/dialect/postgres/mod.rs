@@ -152,7 +152,10 @@ impl Dialect for Postgres {
         ))
     }
     fn end_session(&self, id: i64) -> String {
-        format!("SELECT pg_terminate_backend({id})")
+        // Behind a pooler the number may be another client's by now.
+        format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} AND application_name = 'concertina'"
+        )
     }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         Some((

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::session::Session;
+use super::walk::Manner;
 use super::{EngineError, Event, Overrides};
 use crate::catalog::{Backfill, Diagnostics, Release};
 use crate::db::{Class, Connection};
@@ -119,8 +120,10 @@ impl Session<'_> {
             return Ok(false);
         }
         let plan = self.backfill_plan(release, backfill).await?;
-        let found = self.first_rows(&plan.walk, |after| plan.pending_in_span(after)).await?;
-        Ok(found.is_empty())
+        let manner = Manner { most: 1, ..Manner::default() };
+        let look = |after| plan.pending_in_span(after);
+        let walked = self.walk_for(&plan.id, &plan.walk, look, manner, async |_, _| Ok(())).await?;
+        Ok(walked.found.is_empty())
     }
 
     async fn backfill_plan(&mut self, release: &Release, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
