@@ -54,13 +54,13 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, rounds: usize,
     }
     println!("latency of single-row updates, ms: {about}");
     println!(
-        "{:<24}{:>24}{:>24}{:>26}{:>30}{:>22}{:>24}",
+        "{:<24}{:>19}{:>22}{:>27}{:>21}{:>22}{:>24}",
         "meanwhile", "took s", "p50", "p99", "max", "p99 to quiet", "over 200 ms / failed"
     );
     for (case, own) in cases.iter().zip(&seen) {
         let to_quiet: Vec<f64> = own.p99.iter().zip(&seen[0].p99).map(|(own, quiet)| own / quiet).collect();
         println!(
-            "{:<24}{:>24}{:>24}{:>26}{:>30}{:>22}{:>24}",
+            "{:<24}{:>19}{:>22}{:>27}{:>21}{:>22}{:>24}",
             case.words(),
             spread(&own.seconds, 1),
             spread(&own.middle, 2),

@@ -31,9 +31,10 @@
 //!
 //! On a machine that does other things too only ratios mean anything. The method is that of the measurements of other
 //! tools, in `shared/peers/{postgres,mysql}.md`; their PostgreSQL had 1 GB of shared buffers, which `tests/run` gives with
-//! `CONCERTINA_POSTGRES_OPTIONS='-c shared_buffers=1GB'`. The rest (1 GB for `InnoDB`, its log, checkpoints, no autovacuum)
-//! is set here, on the running servers, which therefore must be throwaway ones. MySQL itself is not supported: the table
-//! is made with MariaDB's sequences, and its files are copied, so the server must be on this machine.
+//! `CONCERTINA_POSTGRES_OPTIONS='-c shared_buffers=1GB'`, and `--durable` is not whole on MariaDB without
+//! `CONCERTINA_MYSQL_OPTIONS=--debug-no-sync=0`. The rest (1 GB for `InnoDB`, its log, checkpoints, no autovacuum) is set
+//! here, on the running servers, which therefore must be throwaway ones. MySQL itself is not supported: the table is made
+//! with MariaDB's sequences, and its files are copied, so the server must be on this machine.
 
 #![expect(clippy::print_stdout, reason = "the tables are what it is for")]
 #![expect(clippy::panic, reason = "a measurement that went wrong says why, and ends")]

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::project::{Project, SET};
-use super::ratio::spread;
+use super::ratio::{median, spread};
 use super::session::{Kind, Session};
 use super::table::{Key, Place};
 
@@ -15,6 +15,8 @@ const RANGE: u64 = 5_000;
 enum Way {
     Single,
     Script(usize),
+    /// SQLite's own order, where the key's is a random one.
+    Rowid,
     Migrate(usize, Vec<String>),
 }
 
@@ -43,6 +45,9 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, rounds: usize,
             ways.push(Way::Migrate(2, project.full(2)));
         }
     }
+    if place.kind == Kind::Sqlite && place.key == Key::Uuid {
+        ways.insert(2, Way::Rowid);
+    }
     let mut taken: Vec<Taken> = ways.iter().map(|_| Taken::default()).collect();
     let mut random = fastrand::Rng::new();
     for _ in 0..rounds {
@@ -69,7 +74,7 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, rounds: usize,
                 &way.words(),
                 &spread(&own.seconds, 2),
                 &spread(&own.server, 2),
-                &spread(&own.client, 2),
+                &format!("{:.2}", median(own.client.clone())),
                 &own.peak_mib.iter().copied().reduce(f64::max).map_or("-".to_owned(), |most| format!("{most:.1}")),
                 &against(&|own| taken[0].ratios(own, |taken, round| taken.seconds[round])),
                 &against(
@@ -89,7 +94,7 @@ async fn run(place: &mut Place, project: &Project, way: &Way, taken: &mut Taken)
     let url = place.copy().await;
     let mut sessions = Vec::new();
     match way {
-        Way::Single => sessions.push(Place::session(place.kind, &url).await),
+        Way::Single | Way::Rowid => sessions.push(Place::session(place.kind, &url).await),
         Way::Script(workers) => {
             for _ in 0..*workers {
                 sessions.push(Place::session(place.kind, &url).await);
@@ -104,15 +109,18 @@ async fn run(place: &mut Place, project: &Project, way: &Way, taken: &mut Taken)
             single(&mut sessions[0]).await;
             start.elapsed().as_secs_f64()
         }
+        Way::Rowid => {
+            script(&mut sessions[0], "rowid", "0".to_owned(), None).await;
+            start.elapsed().as_secs_f64()
+        }
         Way::Script(_) => {
             let halves = [(place.key.least(), Some(place.median.clone())), (place.median.clone(), None)];
             let whole = [(place.key.least(), None)];
             let parts = if sessions.len() == 2 { halves.to_vec() } else { whole.to_vec() };
             let mut workers = tokio::task::JoinSet::new();
             for (mut session, (from, to)) in sessions.drain(..).zip(parts) {
-                let key = place.key;
                 workers.spawn(async move {
-                    script(&mut session, key, from, to).await;
+                    script(&mut session, "id", from, to).await;
                     session
                 });
             }
@@ -140,17 +148,19 @@ pub(crate) async fn single(session: &mut Session) {
 }
 
 /// The loop that everybody writes: above `from`, up to `to`.
-async fn script(session: &mut Session, key: Key, mut from: String, to: Option<String>) {
-    let literal = |value: &str| if key == Key::Uuid { format!("'{value}'") } else { value.to_owned() };
-    let limit = to.as_deref().map(|to| format!(" AND id <= {}", literal(to))).unwrap_or_default();
+async fn script(session: &mut Session, key: &str, mut from: String, to: Option<String>) {
+    // Every database takes a number that is quoted for one.
+    let limit = to.map(|to| format!(" AND {key} <= '{to}'")).unwrap_or_default();
     loop {
-        let above = format!("id > {}{limit}", literal(&from));
+        let above = format!("{key} > '{from}'");
         let last = session
-            .maybe_text(&format!("SELECT id FROM images WHERE {above} ORDER BY id LIMIT 1 OFFSET {}", RANGE - 1))
+            .maybe_text(&format!(
+                "SELECT {key} FROM images WHERE {above}{limit} ORDER BY {key} LIMIT 1 OFFSET {}",
+                RANGE - 1
+            ))
             .await;
-        let upto = last.as_deref().map(|last| format!(" AND id <= {}", literal(last))).unwrap_or_default();
-        let rows = if upto.is_empty() { above } else { format!("id > {}{upto}", literal(&from)) };
-        session.run(format!("UPDATE images SET visibility = {SET} WHERE {rows} AND visibility IS NULL")).await;
+        let upto = last.as_deref().map_or_else(|| limit.clone(), |last| format!(" AND {key} <= '{last}'"));
+        session.run(format!("UPDATE images SET visibility = {SET} WHERE {above}{upto} AND visibility IS NULL")).await;
         match last {
             Some(last) => from = last,
             None => return,
@@ -163,6 +173,7 @@ impl Way {
         match self {
             Self::Single => "one UPDATE".to_owned(),
             Self::Script(workers) => format!("script, {workers} worker{}", if *workers == 1 { "" } else { "s" }),
+            Self::Rowid => "script by rowid, 1 worker".to_owned(),
             Self::Migrate(_, arguments) => format!("migrate {}", arguments.join(" ")),
         }
     }
@@ -170,5 +181,5 @@ impl Way {
 
 fn line(cells: [&str; 8]) -> String {
     let [title, seconds, server, client, memory, single, script, cpu] = cells;
-    format!("{title:<34}{seconds:>24}{server:>24}{client:>22}{memory:>7}{single:>22}{script:>22}{cpu:>22}")
+    format!("{title:<34}{seconds:>21}{server:>21}{client:>10}{memory:>7}{single:>19}{script:>19}{cpu:>19}")
 }

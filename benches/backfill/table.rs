@@ -108,8 +108,8 @@ impl Place {
         let settings: &[&str] = match (self.kind, self.durable) {
             (Kind::Postgres, false) => &["fsync = off", "synchronous_commit = off", "full_page_writes = off"],
             (Kind::Postgres, true) => &["fsync = on", "synchronous_commit = on", "full_page_writes = on"],
-            (Kind::MySql, false) => &["debug_no_sync = 1", "innodb_flush_log_at_trx_commit = 0"],
-            (Kind::MySql, true) => &["debug_no_sync = 0", "innodb_flush_log_at_trx_commit = 1"],
+            (Kind::MySql, false) => &["innodb_flush_log_at_trx_commit = 0"],
+            (Kind::MySql, true) => &["innodb_flush_log_at_trx_commit = 1"],
             (Kind::Sqlite, _) => &[],
         };
         let memory: &[&str] = match self.kind {

@@ -33,5 +33,5 @@ pub(crate) fn spread(values: &[f64], places: usize) -> String {
         return "-".to_owned();
     }
     let (least, greatest) = bounds(values);
-    format!("{:.places$} ({least:.places$} to {greatest:.places$})", median(values.to_vec()))
+    format!("{:.places$} ({least:.places$}–{greatest:.places$})", median(values.to_vec()))
 }
