@@ -104,14 +104,9 @@ async fn measure(kind: Kind, key: Key, options: &Options, project: &Project) {
         return;
     }
     let mut place = Place::make(kind, key, options.rows, options.durable).await;
-    let about = format!(
-        "{}, {} key, {} rows, {} rounds{}: median (least to greatest)",
-        kind.word(),
-        key.word(),
-        options.rows,
-        options.rounds,
-        if options.durable { ", durable" } else { "" }
-    );
+    let durable = if options.durable { ", durable" } else { "" };
+    let table = format!("{}, {} key, {} rows{durable}", kind.word(), key.word(), options.rows);
+    let about = format!("{table}, {} rounds: median (least–greatest)", options.rounds);
     if wanted(Part::Speed) {
         speed::measure(&mut place, project, options.rounds, &about).await;
     }
@@ -119,7 +114,7 @@ async fn measure(kind: Kind, key: Key, options: &Options, project: &Project) {
         latency::measure(&mut place, project, options.rounds, &about).await;
     }
     if wanted(Part::Tenths) {
-        tenths::measure(&mut place, project, &about).await;
+        tenths::measure(&mut place, project, &table).await;
     }
     place.remove().await;
 }

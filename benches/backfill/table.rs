@@ -240,7 +240,8 @@ impl Place {
             }
             Kind::MySql => {
                 session.run("SELECT COUNT(*), MAX(name) FROM images FORCE INDEX (images_name)").await;
-                session.run("SET GLOBAL innodb_max_dirty_pages_pct_lwm = 0, innodb_max_dirty_pages_pct = 0").await;
+                let hurry = "innodb_io_capacity_max = 40000, GLOBAL innodb_io_capacity = 20000";
+                session.run(format!("SET GLOBAL {hurry}, GLOBAL innodb_max_dirty_pages_pct = 0")).await;
                 let waiting = "SELECT CAST(SUM(CAST(VARIABLE_VALUE AS UNSIGNED)) AS CHAR) \
                                FROM information_schema.GLOBAL_STATUS \
                                WHERE VARIABLE_NAME IN ('INNODB_BUFFER_POOL_PAGES_DIRTY', 'INNODB_HISTORY_LIST_LENGTH')";
@@ -250,7 +251,8 @@ impl Place {
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                session.run("SET GLOBAL innodb_max_dirty_pages_pct = 90").await;
+                let normal = "innodb_io_capacity = 200, GLOBAL innodb_io_capacity_max = 2000";
+                session.run(format!("SET GLOBAL {normal}, GLOBAL innodb_max_dirty_pages_pct = 90")).await;
             }
             Kind::Sqlite => {}
         }

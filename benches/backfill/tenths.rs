@@ -50,7 +50,7 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, about: &str) {
         figures[9].0 / figures[0].0,
         figures[9].1 / figures[0].1,
         ran.seconds,
-        ran.seconds - at(&samples, tenth * 10.0).seconds,
+        (ran.seconds - at(&samples, tenth * 10.0).seconds).max(0.0),
         ran.peak_mib
     );
 }

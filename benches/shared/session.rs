@@ -129,7 +129,7 @@ impl Processes {
                     session.text("SELECT IF(@@pid_file LIKE '/%', @@pid_file, CONCAT(@@datadir, @@pid_file))").await;
                 fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read `{file}`: {error}"))
             }
-            Kind::Sqlite => "self".to_owned(),
+            Kind::Sqlite => std::process::id().to_string(),
         };
         Self { kind, server: Path::new("/proc").join(id.trim()) }
     }
@@ -150,14 +150,9 @@ impl Processes {
     ///
     /// From `stat`, in ticks of 10 ms, where a process keeps the time of those it has waited for.
     pub(crate) fn seconds(&self) -> f64 {
-        match self.kind {
-            Kind::Postgres => {
-                let processes = fs::read_dir("/proc").expect("/proc can be read").flatten().map(|entry| entry.path());
-                let backends = processes.filter(|process| parent(process).is_some_and(|id| self.server.ends_with(id)));
-                backends.map(|process| ticked(&process)).sum::<f64>() + ticked(&self.server)
-            }
-            Kind::MySql | Kind::Sqlite => ticked(&self.server),
-        }
+        let processes = fs::read_dir("/proc").expect("/proc can be read").flatten().map(|entry| entry.path());
+        let children = processes.filter(|process| parent(process).is_some_and(|id| self.server.ends_with(id)));
+        children.map(|process| ticked(&process)).sum::<f64>() + ticked(&self.server)
     }
 }
 
