@@ -21,7 +21,7 @@
 //! server: of the process that works); CPU seconds of the client; its peak memory (`VmHWM`, MiB). The script asks for the
 //! 5,000th key from here, updates up to it, and commits; two of them share the table at its median key. Ratios are of one
 //! round's figures: "speed to UPDATE" and "to script" are the other's seconds by ours (more is better; the script with as
-//! many workers), "CPU to script" is our CPU seconds, server and client, by the script's (less is better).
+//! many workers), "CPU to UPDATE" and "to script" our CPU seconds, server and client, by the other's (less is better).
 //!
 //! **latency**: four sessions each make 50 single-row updates a second, timed in milliseconds from when each was due,
 //! so that a stall counts for all that it holds up.

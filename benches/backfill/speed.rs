@@ -60,14 +60,26 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, rounds: usize,
     println!("speed: {about}");
     println!(
         "{}",
-        line(["", "wall s", "server CPU s", "client s", "MiB", "speed to UPDATE", "to script", "CPU to script"])
+        line([
+            "",
+            "wall s",
+            "server CPU s",
+            "client s",
+            "MiB",
+            "speed to UPDATE",
+            "CPU to UPDATE",
+            "speed to script",
+            "CPU to script"
+        ])
     );
+    let seconds = |taken: &Taken, round: usize| taken.seconds[round];
+    let cpu = |taken: &Taken, round: usize| taken.server[round] + taken.client[round];
     for (way, own) in ways.iter().zip(&taken) {
         let script = match way {
             Way::Migrate(workers, _) => ways.iter().position(|other| *other == Way::Script(*workers)),
             _ => None,
         };
-        let against = |of: &dyn Fn(&Taken) -> Vec<f64>| spread(&of(own), 2);
+        let script = script.map(|position| &taken[position]);
         println!(
             "{}",
             line([
@@ -76,14 +88,10 @@ pub(crate) async fn measure(place: &mut Place, project: &Project, rounds: usize,
                 &spread(&own.server, 2),
                 &format!("{:.2}", median(own.client.clone())),
                 &own.peak_mib.iter().copied().reduce(f64::max).map_or("-".to_owned(), |most| format!("{most:.1}")),
-                &against(&|own| taken[0].ratios(own, |taken, round| taken.seconds[round])),
-                &against(
-                    &|own| script.map_or(Vec::new(), |at| taken[at].ratios(own, |taken, round| taken.seconds[round]))
-                ),
-                &against(&|own| {
-                    let cpu = |taken: &Taken, round: usize| taken.server[round] + taken.client[round];
-                    script.map_or(Vec::new(), |at| own.ratios(&taken[at], cpu))
-                }),
+                &spread(&taken[0].ratios(own, seconds), 2),
+                &spread(&own.ratios(&taken[0], cpu), 2),
+                &script.map_or("-".to_owned(), |script| spread(&script.ratios(own, seconds), 2)),
+                &script.map_or("-".to_owned(), |script| spread(&own.ratios(script, cpu), 2)),
             ])
         );
     }
@@ -179,7 +187,9 @@ impl Way {
     }
 }
 
-fn line(cells: [&str; 8]) -> String {
-    let [title, seconds, server, client, memory, single, script, cpu] = cells;
-    format!("{title:<34}{seconds:>21}{server:>21}{client:>10}{memory:>7}{single:>19}{script:>19}{cpu:>19}")
+fn line(cells: [&str; 9]) -> String {
+    let [title, seconds, server, client, memory, single, single_cpu, script, cpu] = cells;
+    format!(
+        "{title:<34}{seconds:>21}{server:>21}{client:>10}{memory:>7}{single:>19}{single_cpu:>19}{script:>19}{cpu:>19}"
+    )
 }

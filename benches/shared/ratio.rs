@@ -16,10 +16,15 @@ impl Ratio {
     }
 }
 
-/// The middle value.
+/// The middle value, or the mean of the two in the middle.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+    let half = values.len() / 2;
+    match values.get(half) {
+        Some(middle) if values.len() % 2 == 1 => *middle,
+        Some(middle) => f64::midpoint(values[half - 1], *middle),
+        None => f64::NAN,
+    }
 }
 
 /// The least and the greatest value.
@@ -27,11 +32,12 @@ pub(crate) fn bounds(values: &[f64]) -> (f64, f64) {
     (values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max))
 }
 
-/// The median, with the least and the greatest, to so many places; a dash when there is none.
+/// The median, with the least and the greatest, to so many places, and to none from 100 on; a dash for no values.
 pub(crate) fn spread(values: &[f64], places: usize) -> String {
     if values.is_empty() {
         return "-".to_owned();
     }
     let (least, greatest) = bounds(values);
+    let places = if greatest < 100.0 { places } else { 0 };
     format!("{:.places$} ({least:.places$}–{greatest:.places$})", median(values.to_vec()))
 }
