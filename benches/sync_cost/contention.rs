@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::report::Ratio;
+use super::ratio::Ratio;
 use super::session::{Kind, Session};
 use super::tables::{PAIRS, Prepared, ROWS, Variant, Write};
 

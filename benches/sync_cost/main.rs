@@ -16,7 +16,12 @@
 #![expect(clippy::cast_precision_loss, reason = "counts are small")]
 
 mod contention;
+#[path = "../shared/ratio.rs"]
+#[allow(dead_code, reason = "each benchmark uses its part")]
+mod ratio;
 mod report;
+#[path = "../shared/session.rs"]
+#[allow(dead_code, reason = "each benchmark uses its part")]
 mod session;
 mod tables;
 

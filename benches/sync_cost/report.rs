@@ -1,33 +1,12 @@
-//! Medians, and the lines that are printed.
+//! The lines that are printed.
+
+use super::ratio::{Ratio, median};
 
 /// What one slice of one variant took, for each write.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Slice {
     pub(crate) seconds: f64,
     pub(crate) cpu: f64,
-}
-
-/// Ratios of the rounds.
-#[derive(Default)]
-pub(crate) struct Ratio(Vec<f64>);
-
-impl Ratio {
-    pub(crate) fn add(&mut self, ratio: f64) {
-        self.0.push(ratio);
-    }
-
-    /// The median, with the least and the greatest.
-    pub(crate) fn text(&self) -> String {
-        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let greatest = self.0.iter().copied().fold(0.0, f64::max);
-        format!("{:.3} ({least:.2} to {greatest:.2})", median(self.0.clone()))
-    }
-}
-
-/// The middle value.
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// One kind of write: its rounds, each without and with the sync.

@@ -91,11 +91,22 @@ impl Session {
 
     /// Gives the first value of a query, which has to be a text.
     pub(crate) async fn text(&mut self, sql: &str) -> String {
+        self.maybe_text(sql).await.unwrap_or_else(|| panic!("failed to run `{sql}`: no row"))
+    }
+
+    /// Gives the first value of a query, a text, if there is a row.
+    pub(crate) async fn maybe_text(&mut self, sql: &str) -> Option<String> {
+        self.texts(sql).await.into_iter().next()
+    }
+
+    /// Gives the first value of each row of a query; they have to be texts.
+    pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
         let query = raw_sql(AssertSqlSafe(sql.to_owned()));
-        let value = with_connection!(self, connection => {
-            query.fetch_one(connection).await.and_then(|row| row.try_get_unchecked::<String, _>(0))
+        let values = with_connection!(self, connection => {
+            let rows = query.fetch_all(connection).await;
+            rows.and_then(|rows| rows.iter().map(|row| row.try_get_unchecked::<String, _>(0)).collect())
         });
-        value.unwrap_or_else(|error| panic!("failed to run `{sql}`: {error}"))
+        values.unwrap_or_else(|error| panic!("failed to run `{sql}`: {error}"))
     }
 }
 
@@ -118,7 +129,7 @@ impl Processes {
                     session.text("SELECT IF(@@pid_file LIKE '/%', @@pid_file, CONCAT(@@datadir, @@pid_file))").await;
                 fs::read_to_string(&file).unwrap_or_else(|error| panic!("failed to read `{file}`: {error}"))
             }
-            Kind::Sqlite => "self".to_owned(),
+            Kind::Sqlite => std::process::id().to_string(),
         };
         Self { kind, server: Path::new("/proc").join(id.trim()) }
     }
@@ -134,6 +145,23 @@ impl Processes {
         let backends = processes.filter(|process| parent(process).is_some_and(|id| self.server.ends_with(id)));
         used(&self.server) + backends.map(|process| used(&process)).sum::<f64>()
     }
+
+    /// CPU time, user and system, in seconds, of sessions that are over as well: for what takes seconds.
+    ///
+    /// From `stat`, in ticks of 10 ms, where a process keeps the time of those it has waited for.
+    pub(crate) fn seconds(&self) -> f64 {
+        let processes = fs::read_dir("/proc").expect("/proc can be read").flatten().map(|entry| entry.path());
+        let children = processes.filter(|process| parent(process).is_some_and(|id| self.server.ends_with(id)));
+        children.map(|process| ticked(&process)).sum::<f64>() + ticked(&self.server)
+    }
+}
+
+/// CPU seconds of a process and of its children that have ended.
+pub(crate) fn ticked(process: &Path) -> f64 {
+    let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+    // After the name come the state and the parent; utime, stime, cutime and cstime are the 12th to the 15th.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_whitespace();
+    fields.skip(11).take(4).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 /// The id of a process's parent.
