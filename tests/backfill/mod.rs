@@ -5,6 +5,9 @@ mod beside;
 mod keys;
 mod plans;
 mod stopping;
+// To be compiled once `migrate` goes by the throttles.
+#[cfg(any())]
+mod throttled;
 mod throttles;
 
 use crate::support::{Kind, Session, TestDatabase, Train};
