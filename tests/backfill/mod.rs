@@ -6,6 +6,9 @@ mod control;
 mod keys;
 mod plans;
 mod stopping;
+// To be compiled once `migrate` goes by the throttles.
+#[cfg(any())]
+mod throttled;
 mod throttles;
 
 use crate::support::{Kind, Session, TestDatabase, Train};

@@ -258,8 +258,9 @@ struct SeenReplica {
 }
 
 fn worst_of(seen: &[SeenReplica], known: &mut Vec<String>, rights: &str) -> Result<Answer, Trouble> {
-    if let Some(replica) = seen.iter().find(|replica| replica.hidden) {
-        return Err(Trouble::new(format!("this role may not see the lag of {}", replica.name)).remedy(rights));
+    // Their names are hidden as well.
+    if seen.iter().any(|replica| replica.hidden) {
+        return Err(Trouble::new("this role may not see the lag of the replicas").remedy(rights));
     }
     if let Some(gone) = known.iter().find(|name| !seen.iter().any(|replica| replica.name == **name)) {
         return Err(Trouble::new(format!("replica {gone} is not connected any more")));
@@ -377,7 +378,7 @@ mod tests {
             "replica a does not say its lag, and has 64 MiB to replay"
         );
         let hidden = SeenReplica { hidden: true, ..seen("a", None, 0) };
-        assert_eq!(worst(&[hidden]), "this role may not see the lag of a");
+        assert_eq!(worst(&[hidden]), "this role may not see the lag of the replicas");
     }
 
     #[test]
