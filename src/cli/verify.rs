@@ -18,8 +18,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let found =
-            verify(&shell.project, &shell.target, self.release.as_deref(), self.restart, &shell.talk).await?;
+        let found = verify(&shell.project, &shell.target, self.release.as_deref(), self.restart, &shell.talk).await?;
         shell.print(&found, text)?;
         Ok(if found.holds { exit::DONE } else { exit::REFUSED })
     }

@@ -31,6 +31,6 @@ pub use report::{
     SyncStatus, WorkerStatus, check, plan, status,
 };
 pub use resolve::{Answer, resolve};
-pub use verify::{ProofResult, Verification, verify};
 pub use settings::{Limit, Overrides, Settings};
 pub use throttle::{Hold, Probe, Throttles, Verdict};
+pub use verify::{ProofResult, Verification, verify};

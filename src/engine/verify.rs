@@ -91,11 +91,7 @@ impl<'p> Session<'p> {
         Ok(Ok(()))
     }
 
-    async fn verification(
-        &mut self,
-        named: Option<&'p Release>,
-        restart: bool,
-    ) -> Result<Verification, EngineError> {
+    async fn verification(&mut self, named: Option<&'p Release>, restart: bool) -> Result<Verification, EngineError> {
         self.refuse_newer()?;
         self.refuse_drift()?;
         let standing = self.standing();
@@ -123,7 +119,8 @@ impl<'p> Session<'p> {
                 None
             };
             if let Some(from) = &from {
-                let reason = format!("goes on behind ({})", from.iter().map(Value::shown).collect::<Vec<_>>().join(", "));
+                let reason =
+                    format!("goes on behind ({})", from.iter().map(Value::shown).collect::<Vec<_>>().join(", "));
                 self.tell(Event::Waiting { what: format!("verify {}", proof.subject), reason });
             }
             let manner = Manner { throttles: Some(&throttles), from, most: LISTED };

@@ -190,6 +190,11 @@ impl Lease {
         Ok(Self { token, grip, worker, holder, command: command.to_owned(), lost, heartbeat })
     }
 
+    /// Whether others may hold a share of it.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.grip, Grip::Worker(_))
+    }
+
     /// The name under which its ranges are leased.
     pub fn worker(&self) -> &str {
         &self.worker

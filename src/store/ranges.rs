@@ -294,12 +294,7 @@ pub async fn remembered(
 }
 
 /// Remembers where a walk that writes nothing is.
-pub async fn remember(
-    connection: &mut Connection,
-    id: &str,
-    walked_by: &str,
-    at: &[Value],
-) -> Result<(), StoreError> {
+pub async fn remember(connection: &mut Connection, id: &str, walked_by: &str, at: &[Value]) -> Result<(), StoreError> {
     let at = text(Some(&at.to_vec()));
     connection
         .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {

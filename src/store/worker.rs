@@ -138,9 +138,13 @@ pub async fn report(
     Ok(())
 }
 
-/// The text and the values of a tiny write that commits, by which the latency of writes is probed.
-pub fn probe(connection: &Connection, lease: &Lease) -> (String, Vec<Value>) {
+/// The text and the values of a tiny write that commits, by which the latency of writes is probed; none for a runner, who has the
+/// database to itself and no row here.
+pub fn probe(connection: &Connection, lease: &Lease) -> Option<(String, Vec<Value>)> {
+    if !lease.is_shared() {
+        return None;
+    }
     let dialect = connection.dialect();
     let sql = format!("UPDATE concertina_worker SET seen_at = {} WHERE worker_id = ?", dialect.now());
-    (dialect.placeholders(&sql), vec![lease.worker().into()])
+    Some((dialect.placeholders(&sql), vec![lease.worker().into()]))
 }

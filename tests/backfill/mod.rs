@@ -6,8 +6,6 @@ mod control;
 mod keys;
 mod plans;
 mod stopping;
-// To be compiled once `migrate` goes by the throttles.
-#[cfg(any())]
 mod throttled;
 mod throttles;
 

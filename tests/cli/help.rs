@@ -34,6 +34,13 @@ fn of_the_program() {
                 now (0, 6)
       status    Show where everything stands, and what to do next
       plan      Print the exact SQL of a phase, and run nothing
+      verify    Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
+                two sides agree, every copy is there
+      pause     Hold every backfill of this database, within a batch, whoever runs it and wherever; they
+                wait until resume
+      resume    Let the backfills that pause holds go on
+      tune      Change the pace and throttles of backfills while they run; what is tuned counts from the
+                next batch, and stays
       resolve   Say what only a person can know: that a step took effect, that it did not, or that a
                 changed file is as good
       help      Print this message or the help of the given subcommand(s)
@@ -196,6 +203,9 @@ fn of_migrate() {
           --max-rows <N>
               Stop, with exit code 4, once this many rows were changed
 
+          --max-time <TIME>
+              Stop, with exit code 4, after this time (`30s`, `5m`)
+
           --output <OUTPUT>
               How results are printed
 
@@ -214,11 +224,60 @@ fn of_migrate() {
 
               [default: text]
 
+          --workers <N>
+              How many batches run side by side; the same command on other hosts shares the work too.
+              SQLite has one writer
+
+              [default: 1]
+
       -q, --quiet
               Print results and errors only
 
       -h, --help
               Print help (see a summary with '-h')
+
+    Pace and throttles:
+          --pace <PACE>
+              `polite`: batches of 50 ms, with pauses; `full`: batches of 200 ms, without, for quiet
+              windows
+
+              [possible values: polite, full]
+
+          --batch-rows <N>
+              Rows of the first batch; later ones follow the target
+
+          --batch-max-rows <N>
+              The most rows of a batch
+
+          --batch-target <DURATION>
+              How long a batch should take
+
+          --max-replica-lag <DURATION>
+              Wait while a replica lags more than this; `off` to not look
+
+          --max-running-sessions <N>
+              Wait while more sessions than this run a statement; `off` to not look
+
+          --throttle-query <SQL>
+              Wait while this SELECT of one number says more than --throttle-max; may be given again;
+              `off` to not ask
+
+          --throttle-max <N>
+              The most that the throttle query may say
+
+          --duty <PERCENT>
+              The percent of the time that batches run
+
+          --hours <HOURS>
+              Run within these hours alone, UTC by the database's clock: `22:00-06:00`, `22:00-06:00
+              +02:00`; `off` for always
+
+          --max-latency <FACTOR>
+              Back off while small commits take this many times as long as when all was quiet; `off` to
+              not look
+
+          --replica <URL>
+              A replica to ask for its lag, `mysql://…`; may be given again (PostgreSQL knows its own)
     ");
 }
 

@@ -74,13 +74,24 @@ pub(in crate::engine) async fn last_place(
     Ok(place.filter(|place| !place.contains(&Value::Null)))
 }
 
-/// Does the next rows of a range, and gives how many it walked and changed; the record moves with the commit.
+/// What a batch came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Batch {
+    pub(super) walked: u64,
+    pub(super) changed: u64,
+    /// How long it worked before it was committed.
+    pub(super) worked: Duration,
+}
+
+/// Does the next rows of a range; the record moves with the commit.
 pub(super) async fn run(
     connection: &mut Connection,
     plan: &BackfillPlan,
     range: &mut RangeRecord,
     size: u64,
-) -> Result<(u64, u64), BatchError> {
+) -> Result<Batch, BatchError> {
+    let since = Instant::now();
+    let mut worked = Duration::ZERO;
     if let BatchPlan::Command(command) = &plan.batch {
         return command::run(connection, plan, command, range, size).await;
     }
@@ -96,6 +107,7 @@ pub(super) async fn run(
             let changed = write(connection, plan, range.pass, &span).await?;
             failpoint::pass("backfill.written");
             save(connection, plan, &mut moved, span, size, changed).await?;
+            worked = since.elapsed();
             Ok(changed)
         })
         .await;
@@ -103,7 +115,7 @@ pub(super) async fn run(
         Ok(changed) => {
             let walked = u64::try_from(moved.walked - range.walked).unwrap_or(0);
             *range = moved;
-            Ok((walked, changed))
+            Ok(Batch { walked, changed, worked })
         }
         Err(error) => {
             // A session variable outlives the rollback where a transaction-local setting does not.
@@ -180,7 +192,7 @@ pub(super) async fn save(
     span: Span,
     size: u64,
     changed: u64,
-) -> Result<(u64, u64), StoreError> {
+) -> Result<u64, StoreError> {
     // A delete has taken the rows that it walked.
     let walked = count(connection, plan, &span, size).await?.max(changed);
     range.done = span.last;
@@ -190,5 +202,5 @@ pub(super) async fn save(
     range.batches += 1;
     ranges::save(connection, range).await?;
     failpoint::pass("backfill.before_commit");
-    Ok((walked, changed))
+    Ok(walked)
 }

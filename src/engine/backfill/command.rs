@@ -5,13 +5,13 @@
 
 use std::collections::HashMap;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value as Json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
-use super::batch::{self, BatchError};
+use super::batch::{self, Batch, BatchError};
 use crate::db::{Connection, Row, Value, failpoint};
 use crate::plan::{BackfillPlan, CommandPlan};
 use crate::store::StoreError;
@@ -30,7 +30,8 @@ pub(super) async fn run(
     command: &CommandPlan,
     range: &mut RangeRecord,
     size: u64,
-) -> Result<(u64, u64), BatchError> {
+) -> Result<Batch, BatchError> {
+    let since = Instant::now();
     let span = batch::next_span(connection, &plan.walk, range.start(), &range.upper, size).await?;
     let rows = connection.query(&command.read(&plan.walk, span.after), &span.values).await?;
     let rows: Vec<Vec<Value>> = rows.into_iter().map(Row::into_values).collect();
@@ -40,7 +41,7 @@ pub(super) async fn run(
     let mut moved = range.clone();
     let [on, off] = &plan.bypass;
     let done = connection
-        .transaction(async |connection: &mut Connection| -> Result<(u64, u64), StoreError> {
+        .transaction(async |connection: &mut Connection| -> Result<Batch, StoreError> {
             for statement in on {
                 connection.run(statement).await?;
             }
@@ -53,7 +54,8 @@ pub(super) async fn run(
             for statement in off {
                 connection.run(statement).await?;
             }
-            batch::save(connection, plan, &mut moved, span, size, changed).await
+            let walked = batch::save(connection, plan, &mut moved, span, size, changed).await?;
+            Ok(Batch { walked, changed, worked: since.elapsed() })
         })
         .await;
     match done {

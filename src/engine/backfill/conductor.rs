@@ -46,8 +46,8 @@ impl Conductor {
     ) -> Result<Self, EngineError> {
         let tuned = control::control(connection).await?.tuning;
         let settings = settings(manifest, &options.overrides, tuned.as_deref());
-        let (sql, values) = worker::probe(connection, lease);
-        let throttles = Throttles::start(connection, &settings, Some(Probe { sql, values })).await?;
+        let probe = worker::probe(connection, lease).map(|(sql, values)| Probe { sql, values });
+        let throttles = Throttles::start(connection, &settings, probe).await?;
         Ok(Self {
             manifest: manifest.clone(),
             given: options.overrides.clone(),
@@ -132,7 +132,13 @@ impl Conductor {
 }
 
 fn settings(manifest: &Manifest, given: &Overrides, tuned: Option<&str>) -> Settings {
-    let tuned: Overrides = tuned.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let tuned: Overrides = match tuned.map(serde_json::from_str).transpose() {
+        Ok(tuned) => tuned.unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "what was tuned is of another concertina, and is not gone by");
+            Overrides::default()
+        }
+    };
     Settings::new(manifest, &[given, &tuned])
 }
 

@@ -26,7 +26,7 @@ use crate::store::ranges;
 use crate::store::{self, BackfillRecord, StoreError};
 pub(super) use batch::{CHEAPER, last_place, next_span};
 use conductor::{Conductor, reconnect};
-use worker::{Gate, Shared, Worker};
+use worker::{Gate, Shared, Tempo, Worker};
 
 /// How many walks a backfill makes before it says that its rows never stop matching.
 const WALKS: i64 = 5;
@@ -73,6 +73,22 @@ struct Limits {
 impl Limits {
     fn reached(&self) -> bool {
         self.rows.is_some_and(|rows| rows <= 0) || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+}
+
+/// What earlier runs came to, and what of this one was told.
+struct Shown {
+    walked: u64,
+    changed: u64,
+    last: u64,
+}
+
+impl Shown {
+    fn of(known: &[ranges::RangeRecord]) -> Self {
+        let pass = known.iter().map(|range| range.pass).max().unwrap_or(1);
+        let walked = known.iter().filter(|range| range.pass == pass).map(|range| range.walked).sum::<i64>();
+        let changed = known.iter().map(|range| range.changed).sum::<i64>();
+        Self { walked: u64::try_from(walked).unwrap_or(0), changed: u64::try_from(changed).unwrap_or(0), last: 0 }
     }
 }
 
@@ -221,7 +237,7 @@ impl Session<'_> {
         limits: &mut Limits,
     ) -> Result<Round, EngineError> {
         let (events, mut told) = mpsc::unbounded_channel();
-        let (gate, gate_seen) = watch::channel(Gate::Go);
+        let (gate, gate_seen) = watch::channel(Gate::Hold);
         let (tempo, tempo_seen) = watch::channel(conductor.tempo());
         let first_rows = u64::from(conductor.settings().rows);
         let shared = Arc::new(Shared {
@@ -244,17 +260,28 @@ impl Session<'_> {
         for _ in 0..count {
             crew.spawn(Worker::open(&self.connection, &shared).await?.run());
         }
-        let known = ranges::of_backfill(&mut self.connection, &plan.id).await?;
-        let pass = known.iter().map(|range| range.pass).max().unwrap_or(1);
-        let sum = |of: fn(&ranges::RangeRecord) -> i64, all: bool| {
-            let counted = known.iter().filter(|range| all || range.pass == pass).map(of).sum::<i64>();
-            u64::try_from(counted).unwrap_or(0)
-        };
-        let before = (sum(|range| range.walked, false), sum(|range| range.changed, true));
         let mut end: Result<Round, EngineError> = Ok(Round::Walked);
         let mut looked: Option<Instant> = None;
-        let mut shown = 0;
+        let mut shown = Shown::of(&ranges::of_backfill(&mut self.connection, &plan.id).await?);
         loop {
+            if *gate.borrow() != Gate::Stop {
+                let directed = if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+                    looked = Some(Instant::now());
+                    self.direct(conductor, &shared, &gate, &tempo, &mut shown).await
+                } else {
+                    self.refuse_interrupted()
+                };
+                if shared.lease.is_known_lost() {
+                    end = Err(StoreError::Lost.into());
+                } else if let Err(error) = directed {
+                    end = Err(error);
+                } else if limits.until.is_some_and(|until| Instant::now() >= until) {
+                    end = Ok(Round::Limit);
+                }
+                if !matches!(end, Ok(Round::Walked)) {
+                    gate.send_replace(Gate::Stop);
+                }
+            }
             tokio::select! {
                 ended = crew.join_next() => match ended {
                     None => break,
@@ -272,55 +299,8 @@ impl Session<'_> {
                 Some(event) = told.recv() => self.tell(event),
                 () = tokio::time::sleep(TICK) => {}
             }
-            if *gate.borrow() == Gate::Stop {
-                continue;
-            }
-            if let Err(error) = self.refuse_interrupted() {
-                end = Err(error);
-            } else if shared.lease.is_known_lost() {
-                end = Err(StoreError::Lost.into());
-            } else if limits.until.is_some_and(|until| Instant::now() >= until)
-                || shared.budget.as_ref().is_some_and(|budget| budget.load(Ordering::Relaxed) <= 0)
-            {
-                // A reserve that is not used up is given back; a worker that got none has stopped by itself.
-                if limits.until.is_some_and(|until| Instant::now() >= until) {
-                    end = Ok(Round::Limit);
-                } else {
-                    continue;
-                }
-            } else {
-                if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-                    looked = Some(Instant::now());
-                    match conductor.look(&mut self.connection, &shared).await {
-                        Ok(look) => {
-                            if let Some(reason) = look.news {
-                                self.tell(Event::Waiting { what: plan.id.clone(), reason });
-                            }
-                            tempo.send_replace(look.tempo);
-                            let open = if look.hold.is_some() { Gate::Hold } else { Gate::Go };
-                            gate.send_if_modified(|gate| std::mem::replace(gate, open) != open);
-                        }
-                        Err(error) => {
-                            end = Err(error);
-                            gate.send_replace(Gate::Stop);
-                            continue;
-                        }
-                    }
-                    let batch = shared.walked.load(Ordering::Relaxed);
-                    if batch > shown {
-                        shown = batch;
-                        self.tell(Event::Batch {
-                            id: plan.id.clone(),
-                            walked: before.0 + batch,
-                            changed: before.1 + shared.changed.load(Ordering::Relaxed),
-                            next_size: shared.size.load(Ordering::Relaxed),
-                        });
-                    }
-                }
-                continue;
-            }
-            gate.send_replace(Gate::Stop);
         }
+        // A reserve that was not used up was given back; a worker that got none has stopped by itself.
         if let Some(budget) = &shared.budget {
             limits.rows = Some(budget.load(Ordering::Relaxed));
         }
@@ -328,6 +308,36 @@ impl Session<'_> {
             Ok(Round::Walked) if limits.reached() => Ok(Round::Limit),
             other => other,
         }
+    }
+
+    /// Lets the workers go on or holds them, and tells how far they are.
+    async fn direct(
+        &mut self,
+        conductor: &mut Conductor,
+        shared: &Shared,
+        gate: &watch::Sender<Gate>,
+        tempo: &watch::Sender<Tempo>,
+        shown: &mut Shown,
+    ) -> Result<(), EngineError> {
+        self.refuse_interrupted()?;
+        let look = conductor.look(&mut self.connection, shared).await?;
+        if let Some(reason) = look.news {
+            self.tell(Event::Waiting { what: shared.plan.id.clone(), reason });
+        }
+        tempo.send_replace(look.tempo);
+        let open = if look.hold.is_some() { Gate::Hold } else { Gate::Go };
+        gate.send_if_modified(|gate| std::mem::replace(gate, open) != open);
+        let walked = shared.walked.load(Ordering::Relaxed);
+        if walked > shown.last {
+            shown.last = walked;
+            self.tell(Event::Batch {
+                id: shared.plan.id.clone(),
+                walked: shown.walked + walked,
+                changed: shown.changed + shared.changed.load(Ordering::Relaxed),
+                next_size: shared.size.load(Ordering::Relaxed),
+            });
+        }
+        Ok(())
     }
 
     /// Makes sure that there is a session: the workers may have outlived ours.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
-use super::batch::{self, BatchError};
+use super::batch::{self, Batch, BatchError};
 use crate::db::{Class, Connection, Value, failpoint};
 use crate::engine::pace::Pacer;
 use crate::engine::{EngineError, Event};
@@ -234,7 +234,7 @@ impl Worker {
             }
             let since = Instant::now();
             match batch::run(&mut self.connection, &self.shared.plan, &mut range, size).await {
-                Ok((walked, changed)) => {
+                Ok(Batch { walked, changed, worked }) => {
                     let took = since.elapsed();
                     self.shared.give_back(size.saturating_sub(changed));
                     self.tries = 0;
@@ -243,7 +243,9 @@ impl Worker {
                     self.shared.changed.fetch_add(changed, Ordering::Relaxed);
                     failpoint::pass("backfill.batch");
                     if !range.done || walked >= size {
-                        self.pacer.record(size, took);
+                        // A slow commit costs as much whatever the batch's size, so it counts for as much as the work at most: else
+                        // batches would shrink until they were nothing but commits.
+                        self.pacer.record(size, worked + took.saturating_sub(worked).min(worked));
                     }
                     self.shared.size.store(self.pacer.size(), Ordering::Relaxed);
                     // What is left of the time is everybody else's; on SQLite, which has one writer at a time, whoever waits would
