@@ -2,6 +2,7 @@
 
 mod again;
 mod beside;
+mod faults;
 mod keys;
 mod plans;
 mod stopping;
