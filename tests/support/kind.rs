@@ -78,20 +78,22 @@ macro_rules! on_every_database {
             #[allow(unused_imports, reason = "what the body needs differs from test to test")]
             use super::*;
 
-            $(#[$attribute])*
             async fn behaviour($db: $database) $body
 
             #[test]
+            $(#[$attribute])*
             fn postgres() {
                 $crate::support::run($crate::support::Kind::Postgres, stringify!($name), behaviour);
             }
 
             #[test]
+            $(#[$attribute])*
             fn mysql() {
                 $crate::support::run($crate::support::Kind::MySql, stringify!($name), behaviour);
             }
 
             #[test]
+            $(#[$attribute])*
             fn sqlite() {
                 $crate::support::run($crate::support::Kind::Sqlite, stringify!($name), behaviour);
             }

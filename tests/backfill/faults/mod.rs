@@ -49,15 +49,22 @@ impl Counting {
                  done INTEGER NOT NULL DEFAULT 0, hits INTEGER NOT NULL DEFAULT 0, payload TEXT) {options}"
             ))
             .await;
-        let numbers: Vec<usize> = (0..rows).collect();
-        for chunk in numbers.chunks(500) {
-            let values: Vec<String> = chunk.iter().map(|number| format!("({}, 'p')", key_of(*number))).collect();
-            session.run(format!("INSERT INTO items (id, payload) VALUES {}", values.join(", "))).await;
-        }
         let mut train = Train::with_settings(db, settings);
         train.add(&[("data/01_count.yaml", backfill)]);
         train.concertina().run(&["expand"]).expect_code(0);
-        Self { train, session, rows, lives: 0 }
+        let mut counting = Self { train, session, rows: 0, lives: 0 };
+        counting.add(rows).await;
+        counting
+    }
+
+    /// Adds rows behind those that are there.
+    async fn add(&mut self, rows: usize) {
+        let numbers: Vec<usize> = (self.rows..self.rows + rows).collect();
+        for chunk in numbers.chunks(500) {
+            let values: Vec<String> = chunk.iter().map(|number| format!("({}, 'p')", key_of(*number))).collect();
+            self.session.run(format!("INSERT INTO items (id, payload) VALUES {}", values.join(", "))).await;
+        }
+        self.rows += rows;
     }
 
     fn concertina(&self) -> Concertina {
