@@ -6,6 +6,7 @@
 mod cut;
 mod full_disk;
 mod kill;
+mod locked;
 mod restart;
 mod storm;
 
