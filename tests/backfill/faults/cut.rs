@@ -4,7 +4,7 @@ use super::{Counting, ROWS, got_over, is_deep};
 use crate::support::{Kind, Moment, Proxy, Reach, Session, TestDatabase, on_every_server};
 
 /// Which passes of a statement are cut: some one after the other, so that the same batch is hit again.
-const PASSES: &[usize] = &[1, 2, 3, 7, 8, 9, 15];
+const PASSES: &[usize] = &[1, 2, 3, 8, 15];
 
 /// Runs `migrate` through a proxy that cuts at these statements, until a run is done.
 async fn cut_at(db: TestDatabase, is_it: fn(&str) -> bool, moment: Moment, reach: Reach) {

@@ -16,7 +16,7 @@ use super::COUNT;
 use crate::support::{Concertina, Kind, Output, Session, TestDatabase, Train};
 
 /// How many rows a table has whose every batch meets a fault.
-const ROWS: usize = 400;
+const ROWS: usize = 250;
 
 /// The ways to run it, which the lives of a backfill take in turn.
 const MIGRATES: &[&[&str]] = &[&["migrate"]];
