@@ -10,14 +10,14 @@ use crate::backfill::COUNT;
 use crate::support::{DbFailure, Kind, Session, TestDatabase, alone, on_every_database};
 
 /// How many rows there are at first, and how many more come where no storm has met a batch yet.
-const ROWS: usize = 8_000;
+const ROWS: usize = 2_000;
 
 /// Batches that hold many rows, and an end to their patience.
-const SETTINGS: &str = "batch: { rows: 200 }\nlocks: { retry_for: 20s }";
+const SETTINGS: &str = "batch: { rows: 100 }\nlocks: { retry_for: 20s }";
 
 /// How many rows one of the others' transactions writes, and how far apart they are at most.
 const WRITES: usize = 8;
-const APART: usize = 400;
+const APART: usize = 200;
 
 /// A session that writes rows from the last to the first, until it is told to stop.
 struct Storm {
