@@ -36,7 +36,12 @@ impl Migrate {
         let overrides = self.replicas.add_to(self.tuning.overrides()?)?;
         let options = PhaseOptions {
             release: self.release,
-            migrate: MigrateOptions { max_rows: self.max_rows, max_time: self.max_time, workers: self.workers, overrides },
+            migrate: MigrateOptions {
+                max_rows: self.max_rows,
+                max_time: self.max_time,
+                workers: self.workers,
+                overrides,
+            },
             ..PhaseOptions::default()
         };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Migrate, &options, &shell.talk).await?;

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{EngineError, Settings};
 use super::backfill::{CHEAPER, last_place, next_span};
 use super::pace::Pacer;
 use super::session::Session;
+use super::{EngineError, Settings};
 use crate::db::Row;
 use crate::plan::Walk;
 

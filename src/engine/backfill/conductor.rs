@@ -115,9 +115,10 @@ impl Conductor {
 
     /// Records what this process does, for `status`.
     async fn report(&mut self, connection: &mut Connection, shared: &Shared, waiting: Option<String>, news: bool) {
-        let due = self.reported.as_ref().is_none_or(|(when, known)| {
-            when.elapsed() >= REPORT || known.is_some() != waiting.is_some()
-        });
+        let due = self
+            .reported
+            .as_ref()
+            .is_none_or(|(when, known)| when.elapsed() >= REPORT || known.is_some() != waiting.is_some());
         if !due && !news {
             return;
         }

@@ -19,7 +19,7 @@ use crate::support::{Concertina, Kind, Output, Session, TestDatabase, Train};
 const ROWS: usize = 250;
 
 /// The ways to run it, which the lives of a backfill take in turn.
-const MIGRATES: &[&[&str]] = &[&["migrate"]];
+const MIGRATES: &[&[&str]] = &[&["migrate"], &["migrate", "--workers", "2"]];
 
 /// Batches of a few rows that stay so small: a target of a millisecond is missed by each.
 const SMALL: &str = "batch: { rows: 5, target: 1ms }";
