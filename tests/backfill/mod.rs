@@ -3,6 +3,7 @@
 mod again;
 mod beside;
 mod control;
+mod faults;
 mod keys;
 mod plans;
 mod stopping;

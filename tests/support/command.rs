@@ -20,6 +20,8 @@ pub(crate) struct Concertina {
     project: PathBuf,
     database: Option<String>,
     environment: Vec<(String, String)>,
+    /// The program that runs it, with its arguments; empty where nothing is between.
+    wrapper: Vec<String>,
 }
 
 impl Concertina {
@@ -30,7 +32,7 @@ impl Concertina {
 
     /// The command on a project directory, with the database that its manifest names.
     pub(crate) fn in_project(directory: &Path) -> Self {
-        Self { project: directory.to_owned(), database: None, environment: Vec::new() }
+        Self { project: directory.to_owned(), database: None, environment: Vec::new(), wrapper: Vec::new() }
     }
 
     /// Runs on another project.
@@ -51,6 +53,14 @@ impl Concertina {
         self
     }
 
+    /// Makes every write behind this many bytes of any file fail, as on a full disk.
+    pub(crate) fn limit_files(mut self, bytes: u64) -> Self {
+        // The signal that comes with the error would end it.
+        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\" -- \"$@\"";
+        self.wrapper = ["sh", "-c", script, "sh", &bytes.to_string()].map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
@@ -59,7 +69,10 @@ impl Concertina {
 
     /// Starts it, for a test that does something meanwhile.
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_concertina"));
+        let binary = env!("CARGO_BIN_EXE_concertina");
+        let mut words = self.wrapper.iter().map(String::as_str).chain([binary]);
+        let mut command = Command::new(words.next().expect("the binary at least"));
+        command.args(words);
         command.arg("--project").arg(&self.project);
         if let Some(database) = &self.database {
             command.args(["--database", database]);

@@ -33,8 +33,6 @@ enum Place {
 impl TestDatabase {
     /// Creates an empty database.
     pub(crate) async fn create(kind: Kind, test: &str) -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-
         if kind == Kind::Sqlite {
             let directory = tempfile::tempdir().expect("a temporary directory");
             let url = format!("sqlite://{}", directory.path().join("test.db").display());
@@ -45,6 +43,12 @@ impl TestDatabase {
                 place: Place::File { _directory: directory },
             };
         }
+        Self::create_on(kind, &kind.admin_url(), test).await
+    }
+
+    /// Creates an empty database on a server of the test's own.
+    pub(crate) async fn create_on(kind: Kind, admin_url: &str, test: &str) -> Self {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
 
         let unique = format!("ct{}x{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         // The prefix must not hold the tool's name, which the tests search for, nor be MySQL's `test`, where everybody
@@ -52,7 +56,7 @@ impl TestDatabase {
         let database = format!("{unique}_{}", &test[..test.len().min(40)]);
         let owner = format!("{unique}_owner");
         let application = format!("{unique}_app");
-        let admin_url = Url::parse(&kind.admin_url()).expect("the server's URL is a URL");
+        let admin_url = Url::parse(admin_url).expect("the server's URL is a URL");
 
         let mut admin = Session::open(kind, admin_url.as_str()).await;
         for statement in creation(kind, &database, &owner, &application) {

@@ -62,11 +62,13 @@ where
     B: FnOnce(TestDatabase) -> F,
     F: Future<Output = ()>,
 {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime for the test")
-        .block_on(async { body(TestDatabase::create(kind, test).await).await });
+    alone(async || body(TestDatabase::create(kind, test).await).await);
+}
+
+/// Runs `body` on a runtime of its own, without a database: for a test that starts its own server.
+pub(crate) fn alone<T>(body: impl AsyncFnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime for the test").block_on(body())
 }
 
 /// Makes of each function a module with one test per database, each on a database of its own.
@@ -76,20 +78,22 @@ macro_rules! on_every_database {
             #[allow(unused_imports, reason = "what the body needs differs from test to test")]
             use super::*;
 
-            $(#[$attribute])*
             async fn behaviour($db: $database) $body
 
             #[test]
+            $(#[$attribute])*
             fn postgres() {
                 $crate::support::run($crate::support::Kind::Postgres, stringify!($name), behaviour);
             }
 
             #[test]
+            $(#[$attribute])*
             fn mysql() {
                 $crate::support::run($crate::support::Kind::MySql, stringify!($name), behaviour);
             }
 
             #[test]
+            $(#[$attribute])*
             fn sqlite() {
                 $crate::support::run($crate::support::Kind::Sqlite, stringify!($name), behaviour);
             }
@@ -97,3 +101,28 @@ macro_rules! on_every_database {
     )+};
 }
 pub(crate) use on_every_database;
+
+/// The same for what only a server can do, or have done to it.
+macro_rules! on_every_server {
+    ($($(#[$attribute:meta])* async fn $name:ident($db:ident: $database:ty) $body:block)+) => {$(
+        mod $name {
+            #[allow(unused_imports, reason = "what the body needs differs from test to test")]
+            use super::*;
+
+            async fn behaviour($db: $database) $body
+
+            #[test]
+            $(#[$attribute])*
+            fn postgres() {
+                $crate::support::run($crate::support::Kind::Postgres, stringify!($name), behaviour);
+            }
+
+            #[test]
+            $(#[$attribute])*
+            fn mysql() {
+                $crate::support::run($crate::support::Kind::MySql, stringify!($name), behaviour);
+            }
+        }
+    )+};
+}
+pub(crate) use on_every_server;
