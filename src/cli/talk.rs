@@ -21,7 +21,7 @@ pub(super) fn signal() -> u8 {
 /// Sends the program's own logs to stderr, at the level of `CONCERTINA_LOG`.
 pub(super) fn start_logs(as_json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CONCERTINA_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sqlx=error"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = if as_json { builder.json().try_init() } else { builder.try_init() };
     if let Err(error) = started {

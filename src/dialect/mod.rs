@@ -166,6 +166,10 @@ pub trait Triggers {
     /// Statements around a backfill's own write, inside its transaction, so that it fires none of these syncs. Others fire: what
     /// a trigger of the user's writes elsewhere is not the backfill's write.
     fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2];
+    /// Whether a bypass stays on when its transaction is rolled back.
+    fn bypass_outlives_rollback(&self) -> bool {
+        false
+    }
 }
 
 /// One database's SQL.

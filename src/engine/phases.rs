@@ -58,6 +58,7 @@ pub async fn run_phase(
         return Err(unknown_release(project, name));
     }
     let mut session = Session::open(project, target, false, observer).await?;
+    session.overrides = options.migrate.overrides.clone();
     let outcome = session.phase(phase, options).await;
     session.close(outcome).await
 }

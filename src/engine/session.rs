@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{EngineError, Event, Observer};
+use super::{EngineError, Event, Observer, Overrides};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
 use crate::plan::{
@@ -21,6 +21,8 @@ pub(super) struct Session<'p> {
     pub(super) observer: &'p dyn Observer,
     pub(super) facts: Facts,
     pub(super) records: Records,
+    /// The pace and throttles that the command line gives.
+    pub(super) overrides: Overrides,
     lease: Option<Arc<Lease>>,
 }
 
@@ -33,8 +35,15 @@ impl<'p> Session<'p> {
         observer: &'p dyn Observer,
     ) -> Result<Self, EngineError> {
         let connection = Connection::open(target, create).await?;
-        let mut session =
-            Self { project, connection, observer, facts: Facts::default(), records: Records::default(), lease: None };
+        let mut session = Self {
+            project,
+            connection,
+            observer,
+            facts: Facts::default(),
+            records: Records::default(),
+            overrides: Overrides::default(),
+            lease: None,
+        };
         session.reload().await?;
         Ok(session)
     }

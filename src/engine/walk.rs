@@ -2,13 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use super::backfill::{CHEAPER, last_place, next_span};
+use super::backfill::{last_place, next_span};
 use super::pace::Pacer;
 use super::session::Session;
 use super::{EngineError, Event, Settings, Throttles};
 use crate::db::Value;
 use crate::plan::Walk;
 
+/// How many rows the first span has, and the most that one has: a look locks nothing, so a batch's bounds are not its own.
+const FIRST: u64 = 4_000;
+const MOST: u64 = 200_000;
 /// How often rows that were found are looked at again, before they are believed.
 const LOOKS: u32 = 4;
 /// How often a walk that goes on says how far it is.
@@ -47,9 +50,8 @@ impl Session<'_> {
     ) -> Result<Walked, EngineError> {
         let mut walked = Walked::default();
         let Some(upper) = last_place(&mut self.connection, walk).await? else { return Ok(walked) };
-        let settings = Settings::new(&self.project.manifest, &[]);
-        let bound = u64::from(settings.max_rows) * CHEAPER;
-        let mut pacer = Pacer::new(u64::from(settings.rows) * CHEAPER, bound, settings.target);
+        let settings = Settings::new(&self.project.manifest, &[&self.overrides]);
+        let mut pacer = Pacer::new(FIRST, MOST, settings.target);
         let mut start = manner.from;
         let mut told = Instant::now();
         loop {

@@ -152,13 +152,22 @@ impl BackfillPlan {
 
     /// The statements of one batch's write, each with the span's values.
     pub fn writes(&self, dialect: &dyn Dialect, after_cursor: bool) -> Vec<String> {
-        let rows = self.rows(after_cursor);
+        self.writes_of(dialect, &self.rows(after_cursor))
+    }
+
+    /// The same for the one row at a place, whose values they take. A range of one row is more than that row to a server that reads
+    /// the next one to see that it is not in it: with a timeout of 0 MariaDB then fails on a row that it would not change.
+    pub fn writes_at(&self, dialect: &dyn Dialect) -> Option<Vec<String>> {
+        Some(self.writes_of(dialect, &within(self.walk.at()?, &self.condition)))
+    }
+
+    fn writes_of(&self, dialect: &dyn Dialect, rows: &str) -> Vec<String> {
         let BatchPlan::Statements(statements) = &self.batch else { return Vec::new() };
         // What an expression reads in other tables is read by the snapshot that its statement began with. A writer there that
         // looks at our row in between would go unseen, so the rows are locked by a statement before. So are those whose children
         // go first.
-        let lock = self.reads_elsewhere.as_deref().and_then(|table| dialect.lock_rows(table, &rows));
-        lock.into_iter().chain(statements.iter().map(|statement| statement.replace("{rows}", &rows))).collect()
+        let lock = self.reads_elsewhere.as_deref().and_then(|table| dialect.lock_rows(table, rows));
+        lock.into_iter().chain(statements.iter().map(|statement| statement.replace("{rows}", rows))).collect()
     }
 
     /// The statements of a batch, as a reader is shown them.

@@ -27,6 +27,7 @@ enum Places {
         behind: String,
         within: String,
         upto: String,
+        at: String,
     },
     /// The number of a page of the table's file.
     Pages { count: String, within: String, upto: String, next: [String; 2] },
@@ -65,6 +66,14 @@ impl Walk {
         let behind = dialect.key_comparison(&table, key, ">", 1);
         let upto = dialect.key_comparison(&table, key, "<=", 1);
         let within = format!("{behind} AND {}", dialect.key_comparison(&table, key, "<=", binding.len() + 1));
+        let at: Vec<_> = key
+            .iter()
+            .enumerate()
+            .map(|(position, column)| {
+                let name = format!("{table}.{}", dialect.quote(&column.name));
+                format!("{name} = {}", dialect.key_parameter(position + 1, column))
+            })
+            .collect();
         let by: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
         Self {
             by: by.join(", "),
@@ -76,6 +85,7 @@ impl Walk {
                 behind,
                 within,
                 upto,
+                at: at.join(" AND "),
             },
             table,
         }
@@ -128,13 +138,12 @@ impl Walk {
         }
     }
 
-    /// How many placeholders a span takes.
-    pub fn placeholders(&self, after_cursor: bool) -> usize {
-        let each = match &self.places {
-            Places::Key { binding, .. } => binding.len(),
-            Places::Pages { .. } => 1,
-        };
-        each * (1 + usize::from(after_cursor))
+    /// The condition of the one row at a place, whose values it takes; `None` where a place has several.
+    pub fn at(&self) -> Option<&str> {
+        match &self.places {
+            Places::Key { at, .. } => Some(at),
+            Places::Pages { .. } => None,
+        }
     }
 
     /// A place's values in the order of a comparison's placeholders.

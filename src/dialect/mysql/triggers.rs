@@ -68,6 +68,9 @@ impl Triggers for MySql {
         format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
+    fn bypass_outlives_rollback(&self) -> bool {
+        true
+    }
     fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2] {
         let set =
             |value: &str| syncs.iter().map(|sync| format!("SET {} = {value}", self.bypass_variable(sync))).collect();

@@ -10,7 +10,7 @@ use crate::store::StoreError;
 use crate::store::ranges::{self, RangeRecord};
 
 /// A look at a row is this much cheaper than a write, so a span of looks has that many more.
-pub(in crate::engine) const CHEAPER: u64 = 4;
+const CHEAPER: u64 = 4;
 /// How long a worker looks before it saves how far it is.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -21,6 +21,8 @@ pub(in crate::engine) struct Span {
     pub(in crate::engine) after: bool,
     /// Where it ends.
     pub(in crate::engine) end: Vec<Value>,
+    /// Whether its end is the only row that it has.
+    one: bool,
     /// Whether it reaches the bound.
     pub(in crate::engine) last: bool,
     /// The values of its condition.
@@ -59,9 +61,10 @@ pub(in crate::engine) async fn next_span(
     let behind = start.map(|start| walk.bind(start)).unwrap_or_default();
     let bounded: Vec<Value> = behind.iter().cloned().chain(walk.bind(upper)).collect();
     let found = connection.query(&walk.span_end(after, size), &bounded).await?;
+    let one = size == 1 && !found.is_empty();
     let end = found.into_iter().next().map_or_else(|| upper.to_vec(), crate::db::Row::into_values);
     let values = behind.into_iter().chain(walk.bind(&end)).collect();
-    Ok(Span { after, last: end == upper, end, values })
+    Ok(Span { after, one, last: end == upper, end, values })
 }
 
 /// Where a walk over the whole table ends now; `None` for a table without rows.
@@ -118,13 +121,20 @@ pub(super) async fn run(
             Ok(Batch { walked, changed, worked })
         }
         Err(error) => {
-            // A session variable outlives the rollback where a transaction-local setting does not.
-            for statement in &plan.bypass[1] {
-                if let Err(error) = connection.run(statement).await {
-                    tracing::debug!(%error, "leave the bypass");
-                }
-            }
+            leave_bypass(connection, plan).await;
             Err(error.into())
+        }
+    }
+}
+
+/// Makes syncs fire again after a batch that failed: a session variable outlives the rollback.
+pub(super) async fn leave_bypass(connection: &mut Connection, plan: &BackfillPlan) {
+    if !connection.dialect().bypass_outlives_rollback() {
+        return;
+    }
+    for statement in &plan.bypass[1] {
+        if let Err(error) = connection.run(statement).await {
+            tracing::debug!(%error, "leave the bypass");
         }
     }
 }
@@ -175,8 +185,13 @@ async fn write(connection: &mut Connection, plan: &BackfillPlan, pass: i64, span
     }
     let mut changed = 0;
     let dialect = connection.shared_dialect();
-    for statement in plan.writes(dialect.as_ref(), span.after) {
-        changed = connection.execute(&statement, &span.values).await?;
+    let one = if span.one { plan.writes_at(dialect.as_ref()) } else { None };
+    let (statements, values) = match one {
+        Some(statements) => (statements, &span.end),
+        None => (plan.writes(dialect.as_ref(), span.after), &span.values),
+    };
+    for statement in statements {
+        changed = connection.execute(&statement, values).await?;
     }
     for statement in off {
         connection.run(statement).await?;

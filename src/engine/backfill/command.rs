@@ -64,11 +64,7 @@ pub(super) async fn run(
             Ok(counted)
         }
         Err(error) => {
-            for statement in off {
-                if let Err(error) = connection.run(statement).await {
-                    tracing::debug!(%error, "leave the bypass");
-                }
-            }
+            batch::leave_bypass(connection, plan).await;
             Err(error.into())
         }
     }

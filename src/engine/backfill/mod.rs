@@ -24,7 +24,7 @@ use crate::db::{Class, Connection};
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::ranges;
 use crate::store::{self, BackfillRecord, StoreError};
-pub(super) use batch::{CHEAPER, last_place, next_span};
+pub(super) use batch::{last_place, next_span};
 use conductor::{Conductor, reconnect};
 use worker::{Gate, Shared, Tempo, Worker};
 
@@ -258,7 +258,7 @@ impl Session<'_> {
         let mut crew = JoinSet::new();
         let count = if self.connection.dialect().locks_rows() { options.workers.max(1) } else { 1 };
         for _ in 0..count {
-            crew.spawn(Worker::open(&self.connection, &shared).await?.run());
+            crew.spawn(self.open_worker(&shared).await?.run());
         }
         let mut end: Result<Round, EngineError> = Ok(Round::Walked);
         let mut looked: Option<Instant> = None;
@@ -307,6 +307,20 @@ impl Session<'_> {
         match end {
             Ok(Round::Walked) if limits.reached() => Ok(Round::Limit),
             other => other,
+        }
+    }
+
+    /// Opens a worker's session, again and again where the connection is lost just then.
+    async fn open_worker(&mut self, shared: &Arc<Shared>) -> Result<Worker, EngineError> {
+        let since = Instant::now();
+        loop {
+            match Worker::open(&self.connection, shared).await {
+                Err(error) if error.is_disconnected() && since.elapsed() < shared.retry_for => {
+                    self.refuse_interrupted()?;
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(50..=200))).await;
+                }
+                opened => return opened,
+            }
         }
     }
 

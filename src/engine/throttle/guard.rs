@@ -58,7 +58,13 @@ impl LatencyGuard {
         let mut prober = Prober { probe, target: primary.clone(), session: None };
         let since = Instant::now();
         let learning = tokio::time::timeout(LIMIT, async {
-            // The first one pays for the session and for the statement's plan.
+            // The first one pays for the session and for the statement's plan; a connection that is lost just then is no answer.
+            for _ in 0..2 {
+                if prober.once().await.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(EVERY).await;
+            }
             prober.once().await?;
             let since = Instant::now();
             let mut quiet = Vec::new();

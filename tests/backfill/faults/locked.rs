@@ -50,7 +50,6 @@ fn rows_that_are_locked_all_along_stop_nothing_else_on_postgres() {
 }
 
 #[test]
-#[ignore = "MariaDB: a row beside the locked one is left undone with it"]
 fn rows_that_are_locked_all_along_stop_nothing_else_on_mysql() {
     run(Kind::MySql, "locked_all_along", locked_all_along);
 }
@@ -61,7 +60,6 @@ fn a_row_that_is_never_let_go_is_named_when_all_else_is_done_on_postgres() {
 }
 
 #[test]
-#[ignore = "MariaDB: a row beside the locked one is left undone with it"]
 fn a_row_that_is_never_let_go_is_named_when_all_else_is_done_on_mysql() {
     run(Kind::MySql, "never_let_go", never_let_go);
 }
