@@ -133,10 +133,7 @@ impl Loader {
             return None;
         }
         let mut refuse = |word: &str, message: &str| self.errors.push(origin.narrowed(word).diagnostic(message));
-        if text.r#where.is_none() && text.copy.is_none() {
-            refuse("table", "missing key `where`: which rows are not done yet");
-        }
-        let mut expressions: Vec<&Sql> = text.r#where.iter().collect();
+        let mut expressions: Vec<&Sql> = Vec::new();
         if let Some(set) = &text.set {
             if set.is_empty() {
                 refuse("set", "`set` names no column");
@@ -173,7 +170,11 @@ impl Loader {
                 refuse("writes", "`writes` names no column");
             }
         }
-        for sql in expressions {
+        if text.r#where.is_none() && text.copy.is_none() {
+            let place = document.key_origin(&[Part::Key("backfill".to_owned())]);
+            self.errors.push(place.diagnostic("missing key `where`"));
+        }
+        for sql in expressions.into_iter().chain(&text.r#where) {
             self.check_expression(sql, &origin);
         }
         let work = match (text.set, text.copy, text.delete, text.command) {

@@ -114,6 +114,15 @@ fn seconds(took: Duration) -> String {
     }
 }
 
+/// A time to go, as exact as it can be known.
+fn about(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..90 => format!("{seconds} s"),
+        seconds @ 90..5_400 => format!("{} min", seconds / 60),
+        seconds => format!("{:.1} h", Duration::from_secs(seconds).as_secs_f64() / 3_600.0),
+    }
+}
+
 impl Observer for Talk {
     fn interrupted(&self) -> bool {
         signal() != 0
@@ -122,9 +131,9 @@ impl Observer for Talk {
     fn event(&self, event: Event) {
         match &event {
             Event::BackfillStarted { id, estimate, walked } => self.start_bar(id, *estimate, *walked),
-            Event::Batch { walked, .. } => {
+            Event::Batch { walked, left, .. } => {
                 if let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) {
-                    bar.set_length(bar.length().unwrap_or(0).max(*walked));
+                    bar.set_length(left.map_or(bar.length().unwrap_or(0).max(*walked), |left| walked + left));
                     bar.set_position(*walked);
                     return;
                 }
@@ -162,7 +171,14 @@ fn in_words(event: &Event) -> Option<String> {
             format!("  backfill {id} goes on behind {walked} rows")
         }
         Event::BackfillStarted { id, .. } => format!("  backfill {id}"),
-        Event::Batch { id, walked, changed, .. } => format!("  backfill {id}: {walked} rows walked, {changed} changed"),
+        Event::Batch { id, walked, changed, next_size, rate, left, time_left, throttle } => {
+            let left = left.map_or_else(String::new, |left| format!(", about {left} left"));
+            let time = time_left.map_or_else(String::new, |time| format!(" ({})", about(time)));
+            let throttle = throttle.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+            format!(
+                "  backfill {id}: {walked} rows walked, {changed} changed, {rate:.0} rows/s{left}{time}, batches of {next_size}{throttle}"
+            )
+        }
         Event::BackfillStopped { id, changed, done: true } => {
             format!("  backfill {id} is done: {changed} rows changed")
         }
@@ -195,8 +211,10 @@ fn as_json(event: &Event) -> serde_json::Value {
         Event::BackfillStarted { id, estimate, walked } => {
             json!({ "event": "backfill_started", "backfill": id, "rows_estimated": estimate, "rows_walked": walked })
         }
-        Event::Batch { id, walked, changed, next_size } => json!({
-            "event": "batch", "backfill": id, "rows_walked": walked, "rows_changed": changed, "next_batch_rows": next_size
+        Event::Batch { id, walked, changed, next_size, rate, left, time_left, throttle } => json!({
+            "event": "batch", "backfill": id, "rows_walked": walked, "rows_changed": changed, "next_batch_rows": next_size,
+            "rows_per_second": rate.round(), "rows_left_estimated": left,
+            "seconds_left_estimated": time_left.map(|time| time.as_secs()), "throttle": throttle
         }),
         Event::BackfillStopped { id, changed, done } => {
             json!({ "event": "backfill_stopped", "backfill": id, "rows_changed": changed, "done": done })

@@ -551,6 +551,16 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     fn key_binding(&self, length: usize) -> Vec<usize> {
         (0..length).collect()
     }
+    /// A statement by which the planner says how many rows a query would read, about; `None` where it does not say.
+    fn explain(&self, query: &str) -> Option<String> {
+        let _ = query;
+        None
+    }
+    /// That number, in the first row of its answer.
+    fn explained_rows(&self, row: &[Option<String>]) -> Option<u64> {
+        let _ = row;
+        None
+    }
     /// A query with one row, one integer: about how many rows a table has, from statistics, without a scan.
     fn estimate_rows(&self, table: &str) -> String;
 }

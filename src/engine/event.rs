@@ -58,7 +58,7 @@ pub enum Event {
         /// Rows walked before, in this pass.
         walked: u64,
     },
-    /// A batch is committed.
+    /// Batches were committed.
     Batch {
         /// The backfill.
         id: String,
@@ -68,6 +68,14 @@ pub enum Event {
         changed: u64,
         /// The size of the next batch.
         next_size: u64,
+        /// Rows walked a second.
+        rate: f64,
+        /// Rows left in this pass, about.
+        left: Option<u64>,
+        /// How long they take at this rate.
+        time_left: Option<Duration>,
+        /// Why it waits, or is slower than asked for.
+        throttle: Option<String>,
     },
     /// A backfill is done, or stops at its limit.
     BackfillStopped {

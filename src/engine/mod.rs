@@ -14,6 +14,7 @@ mod report;
 mod resolve;
 mod session;
 mod settings;
+mod span;
 mod steps;
 mod throttle;
 mod verify;

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::backfill::{last_place, next_span};
 use super::pace::Pacer;
 use super::session::Session;
+use super::span::{last_place, next_span};
 use super::{EngineError, Event, Settings, Throttles};
 use crate::db::Value;
 use crate::plan::Walk;

@@ -125,9 +125,9 @@ impl Walk {
         format!("SELECT COUNT(*) FROM {} WHERE {}", self.table, self.span(after_cursor))
     }
 
-    /// A row, where a span has any.
-    pub fn span_any(&self, after_cursor: bool) -> String {
-        format!("SELECT 1 FROM {} WHERE {} LIMIT 1", self.table, self.span(after_cursor))
+    /// Every row of a span, to ask a planner about.
+    pub fn span_all(&self, after_cursor: bool) -> String {
+        format!("SELECT 1 FROM {} WHERE {}", self.table, self.span(after_cursor))
     }
 
     /// The condition of a span.

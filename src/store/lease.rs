@@ -75,6 +75,8 @@ impl Grip {
         match self {
             Self::Runner(token) => fence(connection, *token).await,
             Self::Worker(id) => {
+                // One after the other: two processes that begin the same backfill must not both find that it has not begun.
+                lock(connection).await?;
                 let dialect = connection.shared_dialect();
                 let sql = dialect.placeholders(&format!(
                     "UPDATE concertina_worker SET expires_at = {} + {} WHERE worker_id = ?",

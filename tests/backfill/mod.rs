@@ -9,6 +9,7 @@ mod plans;
 mod stopping;
 mod throttled;
 mod throttles;
+mod verify;
 
 use crate::support::{Kind, Session, TestDatabase, Train};
 

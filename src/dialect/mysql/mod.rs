@@ -487,6 +487,14 @@ impl Dialect for MySql {
     fn key_binding(&self, length: usize) -> Vec<usize> {
         (1..=length).rev().flat_map(|prefix| 0..prefix).collect()
     }
+    fn explain(&self, query: &str) -> Option<String> {
+        Some(format!("EXPLAIN {query}"))
+    }
+    fn explained_rows(&self, row: &[Option<String>]) -> Option<u64> {
+        // MySQL has a column for partitions before it.
+        let position = if self.server.is_mariadb() { 8 } else { 9 };
+        row.get(position)?.as_deref()?.parse().ok()
+    }
     fn estimate_rows(&self, table: &str) -> String {
         format!(
             "SELECT CAST(TABLE_ROWS AS SIGNED) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = {}",

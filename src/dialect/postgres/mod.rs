@@ -378,6 +378,13 @@ impl Dialect for Postgres {
     fn key_parameter(&self, position: usize, column: &Column) -> String {
         format!("${position}::{}", column.type_name)
     }
+    fn explain(&self, query: &str) -> Option<String> {
+        Some(format!("EXPLAIN {query}"))
+    }
+    fn explained_rows(&self, row: &[Option<String>]) -> Option<u64> {
+        let (_, rows) = row.first()?.as_deref()?.split_once("rows=")?;
+        rows.split(' ').next()?.parse().ok()
+    }
     fn estimate_rows(&self, table: &str) -> String {
         // reltuples is -1 before the first ANALYZE; the file size then gives the order of magnitude.
         format!(

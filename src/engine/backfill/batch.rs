@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::command;
-use crate::db::{Connection, DbError, Value, failpoint};
-use crate::plan::{BackfillPlan, BatchPlan, Walk};
+use crate::db::{Connection, DbError, failpoint};
+use crate::engine::span::{Span, next_span};
+use crate::plan::BackfillPlan;
 use crate::store::StoreError;
 use crate::store::ranges::{self, RangeRecord};
 
@@ -13,21 +13,6 @@ use crate::store::ranges::{self, RangeRecord};
 const CHEAPER: u64 = 4;
 /// How long a worker looks before it saves how far it is.
 const LOOK: Duration = Duration::from_millis(500);
-
-/// A span: the rows behind a place, up to another.
-#[derive(Debug, Clone)]
-pub(in crate::engine) struct Span {
-    /// Whether it begins behind a place, and not at the table's first row.
-    pub(in crate::engine) after: bool,
-    /// Where it ends.
-    pub(in crate::engine) end: Vec<Value>,
-    /// Whether its end is the only row that it has.
-    one: bool,
-    /// Whether it reaches the bound.
-    pub(in crate::engine) last: bool,
-    /// The values of its condition.
-    pub(in crate::engine) values: Vec<Value>,
-}
 
 /// Why a batch did not happen.
 #[derive(Debug)]
@@ -49,34 +34,6 @@ impl From<DbError> for BatchError {
     }
 }
 
-/// Finds the next span of a size.
-pub(in crate::engine) async fn next_span(
-    connection: &mut Connection,
-    walk: &Walk,
-    start: Option<&Vec<Value>>,
-    upper: &[Value],
-    size: u64,
-) -> Result<Span, DbError> {
-    let after = start.is_some();
-    let behind = start.map(|start| walk.bind(start)).unwrap_or_default();
-    let bounded: Vec<Value> = behind.iter().cloned().chain(walk.bind(upper)).collect();
-    let found = connection.query(&walk.span_end(after, size), &bounded).await?;
-    let one = size == 1 && !found.is_empty();
-    let end = found.into_iter().next().map_or_else(|| upper.to_vec(), crate::db::Row::into_values);
-    let values = behind.into_iter().chain(walk.bind(&end)).collect();
-    Ok(Span { after, one, last: end == upper, end, values })
-}
-
-/// Where a walk over the whole table ends now; `None` for a table without rows.
-pub(in crate::engine) async fn last_place(
-    connection: &mut Connection,
-    walk: &Walk,
-) -> Result<Option<Vec<Value>>, DbError> {
-    let rows = connection.query(&walk.last(false), &[]).await?;
-    let place = rows.into_iter().next().map(crate::db::Row::into_values);
-    Ok(place.filter(|place| !place.contains(&Value::Null)))
-}
-
 /// What a batch came to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Batch {
@@ -95,9 +52,6 @@ pub(super) async fn run(
 ) -> Result<Batch, BatchError> {
     let since = Instant::now();
     let mut worked = Duration::ZERO;
-    if let BatchPlan::Command(command) = &plan.batch {
-        return command::run(connection, plan, command, range, size).await;
-    }
     let mut moved = range.clone();
     let nothing = range.pass > 1 && !look_ahead(connection, plan, &mut moved, size).await?;
     let done = connection

@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use super::batch::{self, Batch, BatchError};
 use crate::db::{Connection, Row, Value, failpoint};
+use crate::engine::span::next_span;
 use crate::plan::{BackfillPlan, CommandPlan};
 use crate::store::StoreError;
 use crate::store::ranges::RangeRecord;
@@ -32,7 +33,7 @@ pub(super) async fn run(
     size: u64,
 ) -> Result<Batch, BatchError> {
     let since = Instant::now();
-    let span = batch::next_span(connection, &plan.walk, range.start(), &range.upper, size).await?;
+    let span = next_span(connection, &plan.walk, range.start(), &range.upper, size).await?;
     let rows = connection.query(&command.read(&plan.walk, span.after), &span.values).await?;
     let rows: Vec<Vec<Value>> = rows.into_iter().map(Row::into_values).collect();
     let changes = if rows.is_empty() { Vec::new() } else { ask(command, rows).await.map_err(BatchError::Program)? };

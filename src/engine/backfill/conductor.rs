@@ -31,6 +31,8 @@ pub(super) struct Conductor {
 pub(super) struct Look {
     /// Why the next batch waits, if it does.
     pub(super) hold: Option<String>,
+    /// Why it waits, or is slower than asked for.
+    pub(super) waiting: Option<String>,
     /// What is new to say of waiting.
     pub(super) news: Option<String>,
     pub(super) tempo: Tempo,
@@ -109,8 +111,8 @@ impl Conductor {
         let kind = waiting.as_ref().map(|waiting| waiting.chars().filter(|c| !c.is_ascii_digit()).collect::<String>());
         let news = if kind == self.said { None } else { waiting.clone() };
         self.said = kind;
-        self.report(connection, shared, waiting, news.is_some()).await;
-        Ok(Look { hold, news, tempo: self.tempo_of(verdict.pause_factor) })
+        self.report(connection, shared, waiting.clone(), news.is_some()).await;
+        Ok(Look { hold, waiting, news, tempo: self.tempo_of(verdict.pause_factor) })
     }
 
     /// Records what this process does, for `status`.

@@ -7,6 +7,7 @@
 mod batch;
 mod command;
 mod conductor;
+mod progress;
 mod worker;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::session::Session;
+use super::span::last_place;
 use super::walk::Manner;
 use super::{EngineError, Event, Overrides};
 use crate::catalog::{Backfill, Diagnostics, Release};
@@ -24,8 +26,8 @@ use crate::db::{Class, Connection};
 use crate::plan::{BackfillFact, BackfillPlan};
 use crate::store::ranges;
 use crate::store::{self, BackfillRecord, StoreError};
-pub(super) use batch::{last_place, next_span};
 use conductor::{Conductor, reconnect};
+use progress::Progress;
 use worker::{Gate, Shared, Tempo, Worker};
 
 /// How many walks a backfill makes before it says that its rows never stop matching.
@@ -81,6 +83,7 @@ struct Shown {
     walked: u64,
     changed: u64,
     last: u64,
+    progress: Progress,
 }
 
 impl Shown {
@@ -88,7 +91,12 @@ impl Shown {
         let pass = known.iter().map(|range| range.pass).max().unwrap_or(1);
         let walked = known.iter().filter(|range| range.pass == pass).map(|range| range.walked).sum::<i64>();
         let changed = known.iter().map(|range| range.changed).sum::<i64>();
-        Self { walked: u64::try_from(walked).unwrap_or(0), changed: u64::try_from(changed).unwrap_or(0), last: 0 }
+        Self {
+            walked: u64::try_from(walked).unwrap_or(0),
+            changed: u64::try_from(changed).unwrap_or(0),
+            last: 0,
+            progress: Progress::new(),
+        }
     }
 }
 
@@ -344,11 +352,24 @@ impl Session<'_> {
         let walked = shared.walked.load(Ordering::Relaxed);
         if walked > shown.last {
             shown.last = walked;
+            if shown.progress.is_due() {
+                let open: Vec<_> = ranges::of_backfill(&mut self.connection, &shared.plan.id)
+                    .await
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|range| !range.done)
+                    .collect();
+                shown.progress.look(&mut self.connection, &shared.plan.walk, &open, walked).await;
+            }
             self.tell(Event::Batch {
                 id: shared.plan.id.clone(),
                 walked: shown.walked + walked,
                 changed: shown.changed + shared.changed.load(Ordering::Relaxed),
                 next_size: shared.size.load(Ordering::Relaxed),
+                rate: shown.progress.rate,
+                left: shown.progress.left,
+                time_left: shown.progress.time_left(),
+                throttle: look.waiting,
             });
         }
         Ok(())

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::batch::{self, Batch, BatchError};
+use super::command;
 use crate::db::{Class, Connection, Value, failpoint};
 use crate::engine::pace::Pacer;
+use crate::engine::span::next_span;
 use crate::engine::{EngineError, Event};
-use crate::plan::BackfillPlan;
+use crate::plan::{BackfillPlan, BatchPlan};
 use crate::store::ranges::{self, RangeRecord};
 use crate::store::{Lease, StoreError, worker};
 
@@ -211,8 +213,7 @@ impl Worker {
     /// Cuts another worker's range so many batches ahead of it; false where it has no more than that.
     async fn cut(&mut self, range: &RangeRecord, batches: u64) -> Result<bool, StoreError> {
         let size = self.pacer.size().saturating_mul(batches);
-        let span =
-            batch::next_span(&mut self.connection, &self.shared.plan.walk, range.start(), &range.upper, size).await?;
+        let span = next_span(&mut self.connection, &self.shared.plan.walk, range.start(), &range.upper, size).await?;
         if span.last {
             return Ok(false);
         }
@@ -233,7 +234,13 @@ impl Worker {
                 return Ok(Walked::Stopped);
             }
             let since = Instant::now();
-            match batch::run(&mut self.connection, &self.shared.plan, &mut range, size).await {
+            let ran = match &self.shared.plan.batch {
+                BatchPlan::Statements(_) => batch::run(&mut self.connection, &self.shared.plan, &mut range, size).await,
+                BatchPlan::Command(command) => {
+                    command::run(&mut self.connection, &self.shared.plan, command, &mut range, size).await
+                }
+            };
+            match ran {
                 Ok(Batch { walked, changed, worked }) => {
                     let took = since.elapsed();
                     self.shared.give_back(size.saturating_sub(changed));
@@ -332,7 +339,7 @@ impl Worker {
     async fn go_round(&mut self, mut range: RangeRecord, size: u64) -> Result<Option<RangeRecord>, StoreError> {
         self.tries = 0;
         let walk = &self.shared.plan.walk;
-        let span = batch::next_span(&mut self.connection, walk, range.start(), &range.upper, size).await?;
+        let span = next_span(&mut self.connection, walk, range.start(), &range.upper, size).await?;
         if span.last {
             range.attempts += 1;
             let wait = (100 << range.attempts.clamp(0, 5)).min(LONGEST_WAIT);
