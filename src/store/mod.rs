@@ -19,7 +19,8 @@ pub use lease::{Lease, LeaseHolder};
 pub use ranges::RangeRecord;
 pub use records::{
     BackfillRecord, PhaseRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
-    finish_backfill, finish_phase, finish_step, load, save_triggers, start_backfill, start_phase, start_step,
+    finish_backfill, finish_phase, finish_step, is_backfill_finished, load, save_triggers, start_backfill, start_phase,
+    start_step,
 };
 
 use crate::db::{Connection, DbError};

@@ -273,6 +273,13 @@ pub async fn start_backfill(
     .await
 }
 
+/// Whether a backfill is recorded as done.
+pub async fn is_backfill_finished(connection: &mut Connection, id: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) FROM concertina_backfill WHERE backfill_id = ? AND finished_at IS NOT NULL";
+    let sql = connection.dialect().placeholders(sql);
+    Ok(connection.integer(&sql, &[id.into()]).await? == Some(1))
+}
+
 /// Records that a backfill is done.
 pub async fn finish_backfill(connection: &mut Connection, id: &str) -> Result<(), StoreError> {
     let dialect = connection.shared_dialect();

@@ -117,10 +117,12 @@ impl Conductor {
 
     /// Records what this process does, for `status`.
     async fn report(&mut self, connection: &mut Connection, shared: &Shared, waiting: Option<String>, news: bool) {
+        // Where one writes at a time, a report would wait for the batches at full pace.
+        let beside = connection.dialect().locks_rows();
         let due = self
             .reported
             .as_ref()
-            .is_none_or(|(when, known)| when.elapsed() >= REPORT || known.is_some() != waiting.is_some());
+            .is_none_or(|(when, known)| (beside && when.elapsed() >= REPORT) || known.is_some() != waiting.is_some());
         if !due && !news {
             return;
         }

@@ -217,13 +217,15 @@ impl Session<'_> {
         let begun = connection
             .transaction(async |connection: &mut Connection| -> Result<i64, StoreError> {
                 lease.fence(connection).await?;
+                let finished = store::is_backfill_finished(connection, &plan.id).await?;
                 let file = &backfill.origin.source.path;
                 store::start_backfill(connection, &release.name, &backfill.table, file, &record).await?;
                 ranges::lock_backfill(connection, &plan.id).await?;
                 let known = ranges::of_backfill(connection, &plan.id).await?;
                 let last = known.iter().map(|range| range.pass).max().unwrap_or(0);
-                let fits = |range: &ranges::RangeRecord| range.walked_by == plan.walk.by;
-                if known.iter().any(|range| !range.done && fits(range)) {
+                // A walk that was begun goes on; one that came to its end is judged before there is another.
+                let mut latest = known.iter().filter(|range| range.pass == last);
+                if !finished && last > 0 && latest.all(|range| range.walked_by == plan.walk.by) {
                     return Ok(last);
                 }
                 ranges::abandon(connection, &plan.id).await?;

@@ -25,6 +25,8 @@ const TRIES: u32 = 3;
 const LONGEST_WAIT: i64 = 2_000;
 /// How many batches are left to the other worker when its range is cut.
 const BATCHES_LEFT: [u64; 2] = [16, 4];
+/// How often a worker renews the lease itself: the heartbeat may not come between the batches of a database with one writer.
+const RENEW: Duration = Duration::from_secs(5);
 
 /// Whether workers may go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,7 @@ pub(super) struct Worker {
     gate: watch::Receiver<Gate>,
     pacer: Pacer,
     tries: u32,
+    renewed: Instant,
 }
 
 impl Worker {
@@ -129,6 +132,7 @@ impl Worker {
             pacer: Pacer::new(shared.first_rows, tempo.max_rows, tempo.target),
             shared: Arc::clone(shared),
             tries: 0,
+            renewed: Instant::now(),
         };
         worker.prepare().await?;
         Ok(worker)
@@ -261,6 +265,12 @@ impl Worker {
                     tokio::time::sleep(pause).await;
                     if range.done {
                         return Ok(Walked::On);
+                    }
+                    if self.renewed.elapsed() > RENEW {
+                        self.renewed = Instant::now();
+                        if let Err(error) = self.shared.lease.fence(&mut self.connection).await {
+                            self.recover(error).await?;
+                        }
                     }
                 }
                 Err(BatchError::Program(reason)) => {
