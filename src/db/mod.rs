@@ -109,11 +109,12 @@ impl Connection {
                     .map_err(failed)?;
                 let version: String =
                     sqlx::query_scalar("SELECT VERSION()").fetch_one(&mut connection).await.map_err(failed)?;
+                // In a time zone with summer time two moments have one name, and a walk by a TIMESTAMP would lose one of them.
                 // What triggers do is fixed by the mode of the session that made them: strict, whatever the server's default.
                 connection
                     .execute(
                         "SET SESSION sql_mode = 'PIPES_AS_CONCAT,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-                         innodb_lock_wait_timeout = 5",
+                         innodb_lock_wait_timeout = 5, time_zone = '+00:00'",
                     )
                     .await
                     .map_err(failed)?;
