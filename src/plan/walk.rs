@@ -61,7 +61,7 @@ impl Walk {
                 key.iter().map(|column| format!("{table}.{}{direction}", dialect.quote(&column.name))).collect();
             columns.join(", ")
         };
-        let binding = dialect.key_binding(key.len());
+        let binding = dialect.key_binding(key);
         let behind = dialect.key_comparison(&table, key, ">", 1);
         let upto = dialect.key_comparison(&table, key, "<=", 1);
         let within = format!("{behind} AND {}", dialect.key_comparison(&table, key, "<=", binding.len() + 1));
