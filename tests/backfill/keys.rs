@@ -259,7 +259,7 @@ fn types_of_postgres_alone() {
             ", PRIMARY KEY (a, b, c, d)",
             |number| {
                 let number = gapped(shuffled(number));
-                format!("'10.0.{}.0/24', 'c{}', 'k{}', {}", number % 7, number % 9, number, number % 2 == 0)
+                format!("'10.0.{}.0/24', 'c{}', 'k{}', {}", number % 7, number % 9, number, number.is_multiple_of(2))
             },
         )
         .await;

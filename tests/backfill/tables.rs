@@ -173,7 +173,7 @@ on_every_database! {
         session.run(format!("INSERT INTO {table} ({one}, {two}) VALUES {}", rows.join(", "))).await;
         let mut train = Train::with_settings(&db, "batch: { rows: 7 }");
         let yaml = |text: &str| format!("'{}'", text.replace('\'', "''"));
-        let [size, finished] = ["Größe", "do?ne $1"].map(|name| yaml(name));
+        let [size, finished] = ["Größe", "do?ne $1"].map(&yaml);
         train.add(&[(
             "data/01_odd.yaml",
             &format!(
