@@ -53,14 +53,24 @@ pub struct Copy {
     pub columns: IndexMap<String, Sql>,
 }
 
-/// Rows of another table that refer to the rows that are deleted.
+/// Rows of another table that refer to the rows that are deleted, and go before them.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Child {
     /// The other table.
     pub table: String,
-    /// Its columns, each with the column of the walked table that it refers to.
+    /// Its columns, each with the column that it refers to: of the walked table, or of the child that it stands under.
     pub key: IndexMap<String, String>,
+    /// Those that refer to its rows.
+    #[serde(default)]
+    pub children: Vec<Child>,
+}
+
+impl Child {
+    /// It, and all that stands under it.
+    pub fn tree(&self) -> Vec<&Self> {
+        [self].into_iter().chain(self.children.iter().flat_map(Self::tree)).collect()
+    }
 }
 
 /// An external program.
@@ -155,8 +165,13 @@ impl Loader {
             }
             expressions.extend(copy.columns.values());
         }
-        for child in text.delete.iter().flat_map(|delete| &delete.children).filter(|child| child.key.is_empty()) {
-            refuse(&child.table, "`key` names no column");
+        for child in text.delete.iter().flat_map(|delete| delete.children.iter().flat_map(Child::tree)) {
+            if child.key.is_empty() {
+                refuse(&child.table, "`key` names no column");
+            }
+            if child.table == text.table || child.children.iter().any(|below| below.table == child.table) {
+                refuse(&child.table, "a table cannot be its own child: rows of one table go in one statement");
+            }
         }
         if let Some(program) = &text.command {
             match program.run.first() {

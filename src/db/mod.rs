@@ -34,6 +34,8 @@ pub struct Connection {
     driver: Driver,
     dialect: Arc<dyn Dialect>,
     target: Target,
+    /// What this session, and every one that is opened beside it, has run at its start.
+    setting: Option<&'static str>,
     _open: open::Entry,
 }
 
@@ -147,12 +149,23 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), _open: entry })
+        Ok(Self { driver, dialect, target: target.clone(), setting: None, _open: entry })
     }
 
     /// A second session with the same database.
     pub async fn another(&self) -> Result<Self, DbError> {
-        Self::open(&self.target, false).await
+        let mut other = Self::open(&self.target, false).await?;
+        if let Some(setting) = self.setting {
+            other.keep_setting(setting).await?;
+        }
+        Ok(other)
+    }
+
+    /// Runs a statement that sets something of the session, here and in every session that is opened beside this one.
+    pub async fn keep_setting(&mut self, setting: &'static str) -> Result<(), DbError> {
+        self.run(setting).await?;
+        self.setting = Some(setting);
+        Ok(())
     }
 
     /// The SQL this database speaks.

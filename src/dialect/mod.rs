@@ -489,14 +489,28 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     fn locks_rows(&self) -> bool {
         true
     }
-    /// A statement that locks the rows of a condition, where a later statement may see more than the one that locked.
-    fn lock_rows(&self, table: &str, condition: &str) -> Option<String>;
+    /// A statement that locks the rows of a condition, where a later statement may see more than the one that locked; rows that are
+    /// to be deleted also against those who would refer to them.
+    fn lock_rows(&self, table: &str, condition: &str, deleted: bool) -> Option<String>;
+    /// The deletion of rows that refer to others: by pairs of their columns and what these equal, and a condition over the others,
+    /// of which the first is the one to begin at.
+    fn delete_referring(&self, table: &str, same: &[(String, String)], others: &[String], condition: &str) -> String {
+        let same: Vec<_> = same.iter().map(|(theirs, ours)| format!("{theirs} = {ours} AND ")).collect();
+        format!("DELETE FROM {table} USING {} WHERE {}{condition}", others.join(", "), same.concat())
+    }
+    /// A statement that puts a session in UTC, where a walk by this key needs it: in a zone with summer time two moments have one
+    /// name, and one of them would be lost.
+    fn utc_for(&self, key: &[Column]) -> Option<&'static str> {
+        let _ = key;
+        None
+    }
     /// What stands behind a query whose rows nobody may change before the transaction ends.
     fn shared_read(&self) -> &'static str {
         ""
     }
     /// What stands behind an INSERT so that a row whose key is there already stays as it is.
-    fn keep_existing(&self, key: &[String]) -> String {
+    fn keep_existing(&self, into: &str, key: &[String]) -> String {
+        let _ = into;
         format!(" ON CONFLICT ({}) DO NOTHING", self.columns(key))
     }
     /// What a table can be walked by, or why it cannot.
@@ -517,6 +531,11 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     /// A bound text for TRUE or FALSE.
     fn boolean_text(&self, value: bool) -> &'static str {
         if value { "1" } else { "0" }
+    }
+    /// Whether a column's values are true and false, and nothing else.
+    fn is_boolean(&self, column: &Column) -> bool {
+        let _ = column;
+        false
     }
     /// Whether a column's values are bytes and no text.
     fn is_binary(&self, column: &Column) -> bool {
@@ -548,8 +567,8 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
         format!("({}) {operator} ({})", columns.join(", "), values.join(", "))
     }
     /// Which of a key's values each placeholder of [`Dialect::key_comparison`] takes, in order.
-    fn key_binding(&self, length: usize) -> Vec<usize> {
-        (0..length).collect()
+    fn key_binding(&self, key: &[&Column]) -> Vec<usize> {
+        (0..key.len()).collect()
     }
     /// A statement by which the planner says how many rows a query would read, about; `None` where it does not say.
     fn explain(&self, query: &str) -> Option<String> {

@@ -48,6 +48,7 @@ impl Session<'_> {
         manner: Manner<'_>,
         mut save: impl AsyncFnMut(&mut Self, &[Value]) -> Result<(), EngineError>,
     ) -> Result<Walked, EngineError> {
+        self.suit(walk).await?;
         let mut walked = Walked::default();
         let Some(upper) = last_place(&mut self.connection, walk).await? else { return Ok(walked) };
         let settings = Settings::new(&self.project.manifest, &[&self.overrides]);
@@ -100,6 +101,14 @@ impl Session<'_> {
             start = Some(span.end);
             tokio::time::sleep(took.min(settings.target * 4).mul_f64(pause)).await;
         }
+    }
+
+    /// Sets what a walk asks of its session.
+    pub(super) async fn suit(&mut self, walk: &Walk) -> Result<(), EngineError> {
+        if let Some(setting) = walk.session {
+            self.connection.keep_setting(setting).await?;
+        }
+        Ok(())
     }
 
     /// The rows that a query finds, and finds again: a row that changes just now is looked at once it is settled.

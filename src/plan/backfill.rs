@@ -26,7 +26,8 @@ pub struct BackfillPlan {
     /// `where` alone.
     wanted: String,
     source: String,
-    reads_elsewhere: Option<String>,
+    locks: Option<String>,
+    deletes: bool,
 }
 
 /// What a batch does with the rows of its span that match.
@@ -65,6 +66,8 @@ pub struct CommandColumn {
     pub name: String,
     /// Whether its values are bytes, given in hexadecimal.
     pub binary: bool,
+    /// Whether its values are true and false.
+    pub boolean: bool,
 }
 
 /// Renders the expressions of one table.
@@ -114,7 +117,14 @@ impl BackfillPlan {
                 let missing = missing(&renderer, copy, written)?;
                 (format!("({condition} AND {missing})"), BatchPlan::Statements(vec![insert(&renderer, copy, written)?]))
             }
-            Work::Delete(children) => (condition, BatchPlan::Statements(delete(&renderer, children, schema)?)),
+            Work::Delete(children) => {
+                refuse_forgotten(children, live, schema)?;
+                let mut statements = Vec::new();
+                let path = [(live, "{rows}".to_owned())];
+                delete(dialect, schema, &path, children, &mut statements)?;
+                statements.push(format!("DELETE FROM {table} WHERE {{rows}}"));
+                (condition, BatchPlan::Statements(statements))
+            }
             Work::Command(program) => {
                 let plan = CommandPlan::new(&renderer, program, condition.clone())?;
                 (condition, BatchPlan::Command(Box::new(plan)))
@@ -141,7 +151,8 @@ impl BackfillPlan {
             batch,
             bypass: dialect.bypass(&syncs),
             pending: format!("SELECT {shown} FROM {table} WHERE {condition} LIMIT 5"),
-            reads_elsewhere: (elsewhere || has_children).then(|| table.clone()),
+            locks: (elsewhere || has_children).then(|| table.clone()),
+            deletes: matches!(backfill.work, Work::Delete(_)),
             shown,
             condition,
             wanted,
@@ -152,22 +163,25 @@ impl BackfillPlan {
 
     /// The statements of one batch's write, each with the span's values.
     pub fn writes(&self, dialect: &dyn Dialect, after_cursor: bool) -> Vec<String> {
-        self.writes_of(dialect, &self.rows(after_cursor))
+        self.writes_of(dialect, self.walk.span(after_cursor))
     }
 
     /// The same for the one row at a place, whose values they take. A range of one row is more than that row to a server that reads
     /// the next one to see that it is not in it: with a timeout of 0 MariaDB then fails on a row that it would not change.
     pub fn writes_at(&self, dialect: &dyn Dialect) -> Option<Vec<String>> {
-        Some(self.writes_of(dialect, &within(self.walk.at()?, &self.condition)))
+        Some(self.writes_of(dialect, self.walk.at()?))
     }
 
-    fn writes_of(&self, dialect: &dyn Dialect, rows: &str) -> Vec<String> {
+    fn writes_of(&self, dialect: &dyn Dialect, place: &str) -> Vec<String> {
         let BatchPlan::Statements(statements) = &self.batch else { return Vec::new() };
         // What an expression reads in other tables is read by the snapshot that its statement began with. A writer there that
         // looks at our row in between would go unseen, so the rows are locked by a statement before. So are those whose children
         // go first.
-        let lock = self.reads_elsewhere.as_deref().and_then(|table| dialect.lock_rows(table, rows));
-        lock.into_iter().chain(statements.iter().map(|statement| statement.replace("{rows}", rows))).collect()
+        // A row that comes to match between two statements of a purge would lose its children, or have some left: all are locked.
+        let rows = within(place, &self.condition);
+        let locked = if self.deletes { place } else { &rows };
+        let lock = self.locks.as_deref().and_then(|table| dialect.lock_rows(table, locked, self.deletes));
+        lock.into_iter().chain(statements.iter().map(|statement| statement.replace("{rows}", &rows))).collect()
     }
 
     /// The statements of a batch, as a reader is shown them.
@@ -275,7 +289,9 @@ fn missing(renderer: &Renderer<'_>, copy: &Copy, into: &Table) -> Result<String,
         let value = copy.columns.get(key).map(|sql| renderer.render(sql)).transpose()?.unwrap_or_default();
         same.push(format!("{other}.{} = {}", dialect.quote(key), dialect.coerce(&value, column)));
     }
-    if !into.unique_keys().iter().any(|unique| unique.iter().all(|name| copy.key.contains(name))) {
+    let same_columns =
+        |unique: &&Vec<String>| unique.len() == copy.key.len() && unique.iter().all(|name| copy.key.contains(name));
+    if !into.unique_keys().iter().any(same_columns) {
         let reason = format!("`{}` has no unique key on ({})", into.name, copy.key.join(", "));
         return Err(Refusal::new(format!("{reason}, so a copy could not tell which rows are there already")).at("key"));
     }
@@ -300,46 +316,64 @@ fn insert(renderer: &Renderer<'_>, copy: &Copy, into: &Table) -> Result<String, 
         values.join(", "),
         dialect.table(&renderer.live.name),
         dialect.shared_read(),
-        dialect.keep_existing(&copy.key)
+        dialect.keep_existing(&dialect.table(&into.name), &copy.key)
     ))
 }
 
-fn delete(renderer: &Renderer<'_>, children: &[Child], schema: &Schema) -> Result<Vec<String>, Refusal> {
-    let Renderer { dialect, live, .. } = renderer;
-    let table = dialect.table(&live.name);
-    let mut statements = Vec::new();
+/// The deletions of what refers to the last table of a path, the farthest first. Each table of the path comes with what joins it
+/// to the one before.
+fn delete<'s>(
+    dialect: &dyn Dialect,
+    schema: &'s Schema,
+    path: &[(&'s Table, String)],
+    children: &[Child],
+    statements: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let Some((parent, _)) = path.last() else { return Ok(()) };
     for child in children {
-        let other = live_table(schema, &child.table)?;
-        let name = dialect.table(&other.name);
+        let live = live_table(schema, &child.table)?;
+        let (name, above) = (dialect.table(&live.name), dialect.table(&parent.name));
         let mut same = Vec::new();
         for (theirs, ours) in &child.key {
-            column(other, theirs)?;
-            column(live, ours)?;
-            same.push(format!("{name}.{} = {table}.{}", dialect.quote(theirs), dialect.quote(ours)));
+            column(live, theirs)?;
+            column(parent, ours)?;
+            same.push((format!("{name}.{}", dialect.quote(theirs)), format!("{above}.{}", dialect.quote(ours))));
         }
-        statements.push(format!(
-            "DELETE FROM {name} WHERE EXISTS (SELECT 1 FROM {table} WHERE {} AND {{rows}})",
-            same.join(" AND ")
-        ));
+        let joined: Vec<_> = same.iter().map(|(theirs, ours)| format!("{theirs} = {ours}")).collect();
+        let longer: Vec<_> = path.iter().cloned().chain([(live, joined.join(" AND "))]).collect();
+        delete(dialect, schema, &longer, &child.children, statements)?;
+        let others: Vec<_> = path.iter().map(|(table, _)| dialect.table(&table.name)).collect();
+        let condition: Vec<_> = path.iter().rev().map(|(_, joined)| joined.as_str()).collect();
+        statements.push(dialect.delete_referring(&name, &same, &others, &condition.join(" AND ")));
     }
-    let refers = |other: &&Table| {
-        other.foreign_keys.iter().any(|key| {
-            schema.key(&key.references) == schema.key(&live.name)
-                && matches!(key.on_delete.to_ascii_uppercase().as_str(), "NO ACTION" | "RESTRICT" | "")
-        })
-    };
-    let listed = |other: &&Table| {
-        other.name == live.name || children.iter().any(|child| schema.key(&child.table) == schema.key(&other.name))
-    };
-    if let Some(other) = schema.tables.values().filter(refers).find(|other| !listed(other)) {
-        let reason = format!(
-            "rows of `{}` refer to rows of `{}`, and would keep them from being deleted; name it under `children`",
-            other.name, live.name
-        );
-        return Err(Refusal::new(reason).at("delete"));
+    Ok(())
+}
+
+/// Refuses while rows of a table that nobody named would keep others from being deleted, be it by way of a cascade.
+fn refuse_forgotten(children: &[Child], live: &Table, schema: &Schema) -> Result<(), Refusal> {
+    let mut gone: Vec<&str> = vec![&live.name];
+    gone.extend(children.iter().flat_map(Child::tree).map(|child| schema.key(&child.table)));
+    let mut looked_at = 0;
+    while let Some(name) = gone.get(looked_at).copied() {
+        looked_at += 1;
+        for other in schema.tables.values().filter(|other| !gone.contains(&other.name.as_str())).collect::<Vec<_>>() {
+            for key in other.foreign_keys.iter().filter(|key| schema.key(&key.references) == name) {
+                match key.on_delete.to_ascii_uppercase().as_str() {
+                    "CASCADE" => gone.push(&other.name),
+                    "SET NULL" | "SET DEFAULT" => {}
+                    _ => {
+                        let reason = format!(
+                            "rows of `{}` refer to rows of `{name}`, and would keep them from being deleted; name it under \
+                             `children`",
+                            other.name
+                        );
+                        return Err(Refusal::new(reason).at("delete"));
+                    }
+                }
+            }
+        }
     }
-    statements.push(format!("DELETE FROM {table} WHERE {{rows}}"));
-    Ok(statements)
+    Ok(())
 }
 
 impl CommandPlan {
@@ -360,8 +394,11 @@ impl CommandPlan {
         }
         let table = dialect.table(&live.name);
         let list: Vec<_> = all.iter().map(|column| dialect.read_column(&table, column)).collect();
-        let columns =
-            all.iter().map(|column| CommandColumn { name: column.name.clone(), binary: dialect.is_binary(column) });
+        let columns = all.iter().map(|column| CommandColumn {
+            name: column.name.clone(),
+            binary: dialect.is_binary(column),
+            boolean: dialect.is_boolean(column),
+        });
         Ok(Self {
             run: program.run.clone(),
             columns: columns.collect(),

@@ -10,6 +10,8 @@ use crate::dialect::{Column, Dialect, Refusal, Table, WalkBy};
 pub struct Walk {
     /// The columns it goes by, for people and for telling whether a saved cursor still fits.
     pub by: String,
+    /// A statement that every session that walks must have run.
+    pub session: Option<&'static str>,
     table: String,
     places: Places,
 }
@@ -38,14 +40,22 @@ impl Walk {
     pub fn new(dialect: &dyn Dialect, live: &Table) -> Result<Self, Refusal> {
         let table = dialect.table(&live.name);
         match dialect.walk_by(live)? {
-            WalkBy::Key(key) => Ok(Self::by_key(dialect, table, &key.iter().collect::<Vec<_>>())),
+            WalkBy::Key(key) => {
+                let session = dialect.utc_for(&key);
+                Ok(Self { session, ..Self::by_key(dialect, table, &key.iter().collect::<Vec<_>>()) })
+            }
             WalkBy::Pages { count, within, upto } => {
                 let [cursor, bound] = [1, 2].map(|position| dialect.placeholder(position));
                 let next = [
                     format!("SELECT LEAST({{size}}, {cursor}::bigint)"),
                     format!("SELECT LEAST({cursor}::bigint + {{size}}, {bound}::bigint)"),
                 ];
-                Ok(Self { by: "pages".to_owned(), table, places: Places::Pages { count, within, upto, next } })
+                Ok(Self {
+                    by: "pages".to_owned(),
+                    session: None,
+                    table,
+                    places: Places::Pages { count, within, upto, next },
+                })
             }
         }
     }
@@ -62,7 +72,7 @@ impl Walk {
                 key.iter().map(|column| format!("{table}.{}{direction}", dialect.quote(&column.name))).collect();
             columns.join(", ")
         };
-        let binding = dialect.key_binding(key.len());
+        let binding = dialect.key_binding(key);
         let behind = dialect.key_comparison(&table, key, ">", 1);
         let upto = dialect.key_comparison(&table, key, "<=", 1);
         let within = format!("{behind} AND {}", dialect.key_comparison(&table, key, "<=", binding.len() + 1));
@@ -77,6 +87,7 @@ impl Walk {
         let by: Vec<_> = key.iter().map(|column| column.name.as_str()).collect();
         Self {
             by: by.join(", "),
+            session: None,
             places: Places::Key {
                 list: list.join(", "),
                 order: order(""),

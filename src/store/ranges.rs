@@ -210,26 +210,22 @@ pub async fn give_back(
     Ok(())
 }
 
-/// Cuts a range in two at a place; false when it has changed meanwhile. Its worker goes on with the first part.
-pub async fn split(connection: &mut Connection, range: &RangeRecord, at: &[Value]) -> Result<bool, StoreError> {
-    let at = at.to_vec();
-    connection
-        .transaction(async |connection: &mut Connection| -> Result<bool, StoreError> {
-            lock_backfill(connection, &range.backfill).await?;
-            let dialect = connection.shared_dialect();
-            let sql = dialect.placeholders(
-                "UPDATE concertina_range SET upper_key = ?, version = version + 1 \
-                 WHERE backfill_id = ? AND range_number = ? AND version = ? AND state = 'open'",
-            );
-            let values = [text(Some(&at)), range.backfill.as_str().into(), range.number.into(), range.version.into()];
-            if connection.execute(&sql, &values).await? == 0 {
-                return Ok(false);
-            }
-            let second = RangeRecord { lower: Some(at.clone()), ..range.clone() };
-            add(connection, &second, 0).await?;
-            Ok(true)
-        })
-        .await
+/// Lets a range end earlier, and gives it as it is now; inside a transaction. Fails where it has changed hands or bounds.
+pub async fn narrow(
+    connection: &mut Connection,
+    range: &RangeRecord,
+    upper: &[Value],
+) -> Result<RangeRecord, StoreError> {
+    let sql = connection.dialect().placeholders(
+        "UPDATE concertina_range SET upper_key = ?, version = version + 1 \
+         WHERE backfill_id = ? AND range_number = ? AND version = ? AND state = 'open'",
+    );
+    let values =
+        [text(Some(&upper.to_vec())), range.backfill.as_str().into(), range.number.into(), range.version.into()];
+    if connection.execute(&sql, &values).await? == 0 {
+        return Err(StoreError::RangeMoved);
+    }
+    find(connection, range).await?.ok_or(StoreError::RangeMoved)
 }
 
 /// Begins a walk over a backfill's table, up to a place, unless it has begun already; the backfill's ranges of earlier walks stay

@@ -4,13 +4,14 @@ use super::{ROWS, counting, expect_each_once, make_items};
 use crate::support::{Kind, TestDatabase, on_every_database, run};
 
 /// Walks a table with this key in small batches.
-async fn walk(db: TestDatabase, columns: &str, constraint: &str, key: impl Fn(usize) -> String) {
+pub(super) async fn walk(db: TestDatabase, columns: &str, constraint: &str, key: impl Fn(usize) -> String) {
     let mut session = make_items(&db, columns, constraint, key).await;
     let train = counting(&db, 7);
     let output = train.concertina().run(&["migrate"]);
     output.expect_code(0);
     expect_each_once(&mut session, ROWS).await;
-    let batches = session.value("SELECT batches FROM concertina_range").await.expect("a range is recorded");
+    let batches =
+        session.value("SELECT batches FROM concertina_range WHERE pass = 1").await.expect("a range is recorded");
     assert!(batches.parse::<u32>().expect("a number") > 3, "{batches} batches");
     let walked = session.lines("SELECT rows_walked, rows_changed, pass FROM concertina_range ORDER BY pass").await;
     assert_eq!(
@@ -18,15 +19,24 @@ async fn walk(db: TestDatabase, columns: &str, constraint: &str, key: impl Fn(us
         [format!("{ROWS}|{ROWS}|1"), format!("{ROWS}|0|2")],
         "one walk changes every row, and one looks"
     );
+    session.run("UPDATE items SET done = 0, counter = 0").await;
+    train.concertina().run(&["migrate", "--workers", "3"]).expect_code(0);
+    expect_each_once(&mut session, ROWS).await;
+    let ranges = session
+        .lines("SELECT COUNT(*), SUM(rows_walked), SUM(rows_changed) FROM concertina_range WHERE pass = 3")
+        .await;
+    let ranges: Vec<usize> = ranges[0].split('|').map(|number| number.parse().expect("a number")).collect();
+    assert_eq!(ranges[1..], [ROWS, ROWS], "no row is in two ranges, and none in between");
+    assert_eq!(ranges[0] > 1, db.kind() != Kind::Sqlite, "{} ranges", ranges[0]);
 }
 
 /// A number that leaves gaps, and whose order is not that of its digits.
-fn gapped(number: usize) -> usize {
+pub(super) fn gapped(number: usize) -> usize {
     number * 13 + (number % 5) + 3
 }
 
 /// Numbers in an order of their own, so that no key is inserted in its order.
-fn shuffled(number: usize) -> usize {
+pub(super) fn shuffled(number: usize) -> usize {
     (number * 1_009) % ROWS
 }
 
@@ -35,6 +45,73 @@ on_every_database! {
         walk(db, "id BIGINT NOT NULL PRIMARY KEY", "", |number| {
             format!("{}", i64::try_from(gapped(shuffled(number))).unwrap() * 1_000_000_007 - 5_000_000_000_000)
         })
+        .await;
+    }
+
+    async fn integer_with_huge_gaps(db: TestDatabase) {
+        // Three clumps at the ends of the type, and nothing in between.
+        walk(db, "id INTEGER NOT NULL PRIMARY KEY", "", |number| {
+            let number = i64::try_from(shuffled(number)).unwrap();
+            match number % 10 {
+                0 => format!("{}", -2_147_483_648 + number),
+                1 => format!("{}", 2_147_483_647 - number),
+                _ => format!("{number}"),
+            }
+        })
+        .await;
+    }
+
+    async fn text_whose_order_is_not_that_of_its_bytes(db: TestDatabase) {
+        let collation = match db.kind() {
+            Kind::Postgres => "COLLATE \"de-x-icu\"",
+            Kind::MySql => "COLLATE utf8mb4_unicode_ci",
+            Kind::Sqlite => "COLLATE RTRIM",
+        };
+        walk(db, &format!("id VARCHAR(60) {collation} NOT NULL PRIMARY KEY"), "", |number| {
+            let number = gapped(shuffled(number));
+            format!("'{}{number} {}'", ["z", "Ä", "ß", "a-", "日本"][number % 5], ["x", "ö ", "😀"][number % 3])
+        })
+        .await;
+    }
+
+    async fn text_by_its_bytes(db: TestDatabase) {
+        let collation = match db.kind() {
+            Kind::Postgres => "COLLATE \"C\"",
+            Kind::MySql => "COLLATE utf8mb4_bin",
+            Kind::Sqlite => "COLLATE BINARY",
+        };
+        walk(db, &format!("id VARCHAR(60) {collation} NOT NULL PRIMARY KEY"), "", |number| {
+            // Many differ in the case of one letter alone.
+            format!("'{}{}'", ["a", "A", "ä", "Ä", "\\\\"][number % 5], number / 5)
+        })
+        .await;
+    }
+
+    async fn float(db: TestDatabase) {
+        let column = if db.kind() == Kind::Postgres { "id REAL NOT NULL PRIMARY KEY" } else { "id FLOAT NOT NULL PRIMARY KEY" };
+        // A tenth is no number of 32 bits.
+        walk(db, column, "", |number| format!("{}.1", gapped(shuffled(number)))).await;
+    }
+
+    async fn two_columns_with_most_rows_under_one_value(db: TestDatabase) {
+        walk(db, "a VARCHAR(20) NOT NULL, b INTEGER NOT NULL", ", PRIMARY KEY (a, b)", |number| {
+            let number = gapped(shuffled(number));
+            format!("'{}', {number}", if number.is_multiple_of(50) { "b" } else { "a" })
+        })
+        .await;
+    }
+
+    async fn four_columns_of_mixed_types(db: TestDatabase) {
+        let uuid = if db.kind() == Kind::Sqlite { "CHAR(36)" } else { "UUID" };
+        walk(
+            db,
+            &format!("a DATE NOT NULL, b {uuid} NOT NULL, c DECIMAL(10, 2) NOT NULL, d VARCHAR(20) NOT NULL"),
+            ", PRIMARY KEY (a, b, c, d)",
+            |number| {
+                let number = gapped(shuffled(number));
+                format!("'2017-02-{:02}', '00000000-0000-4000-8000-00000000000{}', {}.25, 'd{number}'", number % 3 + 1, number % 4, number % 5)
+            },
+        )
         .await;
     }
 
@@ -132,6 +209,70 @@ fn numbers_beyond_64_bits_with_a_sign() {
             format!("{}", 9_223_372_036_854_775_000_u64 + gapped(shuffled(number)) as u64)
         })
         .await;
+    });
+}
+
+#[test]
+fn integers_without_a_sign() {
+    run(Kind::MySql, "integers_without_a_sign", async |db: TestDatabase| {
+        walk(db, "a INT UNSIGNED NOT NULL, b BIGINT UNSIGNED NOT NULL", ", PRIMARY KEY (a, b)", |number| {
+            let number = gapped(shuffled(number)) as u64;
+            format!("{}, {}", 4_294_967_295 - number % 3, u64::MAX - number)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn bits_years_and_filled_decimals() {
+    run(Kind::MySql, "bits_years_and_filled_decimals", async |db: TestDatabase| {
+        walk(
+            db,
+            "a BIT(16) NOT NULL, b YEAR NOT NULL, c DECIMAL(30, 6) UNSIGNED ZEROFILL NOT NULL, d SET('x', 'y') NOT NULL",
+            ", PRIMARY KEY (a, b, c, d)",
+            |number| {
+                let number = gapped(shuffled(number));
+                format!("{}, {}, 90071992547409930000.{number:06}, '{}'", number % 300, 2000 + number % 4, ["", "x", "y", "x,y"][number % 4])
+            },
+        )
+        .await;
+    });
+}
+
+#[test]
+fn a_blob_with_a_prefix_key() {
+    run(Kind::MySql, "a_blob_with_a_prefix_key", async |db: TestDatabase| {
+        walk(db, "id BLOB NOT NULL", ", PRIMARY KEY (id(16))", |number| {
+            format!("X'{:08x}ff00c328'", gapped(shuffled(number)) * 999_983 % 4_294_967_291)
+        })
+        .await;
+    });
+}
+
+#[test]
+fn types_of_postgres_alone() {
+    run(Kind::Postgres, "types_of_postgres_alone", async |db: TestDatabase| {
+        db.owner().await.run("CREATE DOMAIN code AS varchar(20) CHECK (value <> '')").await;
+        walk(
+            db,
+            "a INET NOT NULL, b code NOT NULL, c CHARACTER(6) NOT NULL, d BOOLEAN NOT NULL",
+            ", PRIMARY KEY (a, b, c, d)",
+            |number| {
+                let number = gapped(shuffled(number));
+                format!("'10.0.{}.0/24', 'c{}', 'k{}', {}", number % 7, number % 9, number, number.is_multiple_of(2))
+            },
+        )
+        .await;
+    });
+}
+
+#[test]
+fn a_partial_unique_index_is_no_key() {
+    run(Kind::Postgres, "a_partial_unique_index_is_no_key", async |db: TestDatabase| {
+        let mut session = make_items(&db, "id INTEGER NOT NULL", "", |number| format!("{}", number / 2)).await;
+        session.run("CREATE UNIQUE INDEX items_live ON items (id) WHERE done = 2").await;
+        super::expect_walks(&mut session, &counting(&db, 3).concertina(), ROWS).await;
+        assert_eq!(session.value("SELECT DISTINCT walked_by FROM concertina_range").await.as_deref(), Some("pages"));
     });
 }
 

@@ -2,16 +2,28 @@
 
 mod again;
 mod beside;
+mod command;
 mod control;
+mod copy;
+mod delete;
 mod faults;
+mod glance_train;
 mod keys;
+mod keys_of_time;
 mod plans;
+mod related;
+mod roundtrip;
 mod stopping;
+mod tables;
 mod throttled;
 mod throttles;
 mod verify;
 
-use crate::support::{Kind, Session, TestDatabase, Train};
+use crate::support::{Concertina, Kind, Output, Running, Session, TestDatabase, Train};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 /// How many rows a table under test has.
 const ROWS: usize = 2_500;
@@ -69,8 +81,50 @@ async fn columns_of_key(session: &mut Session) -> String {
     session.lines(sql).await.into_iter().take_while(|name| name != "counter").collect::<Vec<_>>().join(", ")
 }
 
+/// Walks the table with one worker, and then once more with several, which cut its ranges where rows are locked one by one.
+async fn expect_walks(session: &mut Session, concertina: &Concertina, rows: usize) {
+    concertina.run(&["migrate"]).expect_code(0);
+    expect_each_once(session, rows).await;
+    let changed = session.value("SELECT SUM(rows_changed) FROM concertina_range").await;
+    assert_eq!(changed, Some(rows.to_string()));
+    session.run("UPDATE items SET done = 0, counter = 0").await;
+    concertina.run(&["migrate", "--workers", "3"]).expect_code(0);
+    expect_each_once(session, rows).await;
+    let changed = session.value("SELECT SUM(rows_changed) FROM concertina_range").await;
+    assert_eq!(changed, Some((2 * rows).to_string()));
+}
+
+/// A program of the project, by the name that `run` takes.
+fn program(train: &Train, name: &str, text: &str) -> String {
+    let path = format!("programs/{name}");
+    train.project().write(&path, text);
+    let file = train.project().path().join(&path);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).expect("the program can be run");
+    path
+}
+
+/// What stands behind a CREATE TABLE.
+fn options(kind: Kind) -> &'static str {
+    if kind == Kind::MySql { "ENGINE=InnoDB" } else { "" }
+}
+
 /// Fails unless every row was transformed exactly once.
 async fn expect_each_once(session: &mut Session, rows: usize) {
     let found = session.lines("SELECT counter, done, COUNT(*) FROM items GROUP BY counter, done ORDER BY 1, 2").await;
     assert_eq!(found, [format!("1|1|{rows}")]);
+}
+
+/// Waits for a `migrate` beside writers, and tells these to stop, however it ends.
+fn ending(running: Running, stop: &Arc<AtomicBool>) -> JoinHandle<Output> {
+    struct Stops(Arc<AtomicBool>);
+    impl Drop for Stops {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let stops = Stops(Arc::clone(stop));
+    std::thread::spawn(move || {
+        let _stops = stops;
+        running.finish()
+    })
 }

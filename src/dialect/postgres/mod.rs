@@ -88,7 +88,7 @@ impl Dialect for Postgres {
             keys: format!(
                 "SELECT {NAME}, i.relname::text, CASE WHEN x.indisprimary THEN 'p' WHEN con.oid IS NOT NULL THEN 'u' ELSE 'i' END, \
                  COALESCE(a.attname::text, pg_get_indexdef(x.indexrelid, k.k, true)), \
-                 CASE WHEN x.indisunique THEN '1' ELSE '0' END, CASE WHEN x.indisvalid THEN '1' ELSE '0' END \
+                 CASE WHEN x.indisunique AND x.indpred IS NULL THEN '1' ELSE '0' END, CASE WHEN x.indisvalid THEN '1' ELSE '0' END \
                  FROM {TABLES} JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid \
                  CROSS JOIN LATERAL generate_series(1, x.indnkeyatts::int) AS k(k) \
                  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[k.k - 1] AND a.attnum > 0 \
@@ -323,8 +323,9 @@ impl Dialect for Postgres {
     fn batch_session(&self) -> Vec<String> {
         vec!["SET lock_timeout = '50ms'".to_owned(), "SET default_transaction_isolation = 'read committed'".to_owned()]
     }
-    fn lock_rows(&self, table: &str, condition: &str) -> Option<String> {
-        Some(format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {condition} FOR NO KEY UPDATE) AS locked"))
+    fn lock_rows(&self, table: &str, condition: &str, deleted: bool) -> Option<String> {
+        let strength = if deleted { "UPDATE" } else { "NO KEY UPDATE" };
+        Some(format!("SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {condition} FOR {strength}) AS locked"))
     }
     fn shared_read(&self) -> &'static str {
         " FOR SHARE"
@@ -348,24 +349,41 @@ impl Dialect for Postgres {
         let place = |position| format!("('(' || ${position}::bigint || ',0)')::tid");
         let range = |operator, position| format!("{name}.ctid {operator} {}", place(position));
         Ok(WalkBy::Pages {
-            // A partitioned table has no file; its partitions are walked side by side.
+            // A partitioned table has no file; its partitions are walked side by side, as are tables that inherit from it.
             count: format!(
-                "SELECT NULLIF(GREATEST(pg_relation_size({0}::regclass), (SELECT max(pg_relation_size(relid)) \
-                 FROM pg_partition_tree({0}::regclass))) / current_setting('block_size')::bigint, 0)",
+                "WITH RECURSIVE tree(id) AS (SELECT {}::regclass::oid UNION SELECT inhrelid FROM pg_inherits JOIN tree \
+                 ON inhparent = id) SELECT NULLIF(max(pg_relation_size(id)) / current_setting('block_size')::bigint, 0) FROM tree",
                 self.literal(&name)
             ),
             within: format!("{} AND {}", range(">", 1), range("<=", 2)),
             upto: range("<=", 1),
         })
     }
+    fn read_column(&self, table: &str, column: &Column) -> String {
+        if self.is_binary(column) {
+            return format!("{table}.{}", self.quote(&column.name));
+        }
+        self.key_column(table, column)
+    }
     fn boolean_text(&self, value: bool) -> &'static str {
         if value { "true" } else { "false" }
+    }
+    fn is_boolean(&self, column: &Column) -> bool {
+        column.base_type == "boolean"
+    }
+    fn assigned(&self, position: usize, column: &Column) -> String {
+        // By way of a text, which every type can be read from, as a number cannot be made a json.
+        if self.is_binary(column) {
+            return format!("${position}::bytea");
+        }
+        format!("${position}::text::{}", column.type_name)
     }
     fn still(&self, table: &str, column: &Column, position: usize) -> String {
         match column.base_type.as_str() {
             "smallint" | "integer" | "bigint" => {
                 format!("{} IS NOT DISTINCT FROM ${position}::bigint", self.key_column(table, column))
             }
+            "bytea" => format!("{} IS NOT DISTINCT FROM ${position}::bytea", self.read_column(table, column)),
             _ => format!("{} COLLATE \"C\" IS NOT DISTINCT FROM ${position}::text", self.key_column(table, column)),
         }
     }

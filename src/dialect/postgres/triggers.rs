@@ -84,7 +84,8 @@ impl Triggers for Postgres {
         let words: String = syncs.iter().map(|sync| bypass_word(sync)).collect();
         [
             vec![format!("SET LOCAL concertina.bypass = {}", self.literal(&words))],
-            vec!["SET LOCAL concertina.bypass = ''".to_owned()],
+            // Not LOCAL, of which the server complains where the transaction is over.
+            vec!["SET concertina.bypass = ''".to_owned()],
         ]
     }
 }

@@ -132,7 +132,7 @@ impl Dialect for Sqlite {
             keys: format!(
                 "SELECT m.name, '', 'p', c.name, '1', '1', c.pk AS n FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c WHERE c.pk > 0 \
                  UNION ALL SELECT m.name, l.name, CASE l.origin WHEN 'u' THEN 'u' ELSE 'i' END, COALESCE(i.name, '(expression)'), \
-                 CAST(l.\"unique\" AS TEXT), '1', i.seqno FROM {TABLES} m JOIN pragma_index_list(m.name) l \
+                 CASE WHEN l.\"unique\" AND NOT l.partial THEN '1' ELSE '0' END, '1', i.seqno FROM {TABLES} m JOIN pragma_index_list(m.name) l \
                  JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk' ORDER BY 1, 2, 7"
             ),
             foreign_keys: format!(
@@ -266,8 +266,19 @@ impl Dialect for Sqlite {
     fn locks_rows(&self) -> bool {
         false
     }
-    fn lock_rows(&self, _table: &str, _condition: &str) -> Option<String> {
+    fn lock_rows(&self, _table: &str, _condition: &str, _deleted: bool) -> Option<String> {
         None
+    }
+    fn delete_referring(&self, table: &str, same: &[(String, String)], others: &[String], condition: &str) -> String {
+        // CROSS JOIN keeps the order.
+        let (theirs, ours): (Vec<&str>, Vec<&str>) =
+            same.iter().map(|(one, other)| (one.as_str(), other.as_str())).unzip();
+        format!(
+            "DELETE FROM {table} WHERE ({}) IN (SELECT {} FROM {} WHERE {condition})",
+            theirs.join(", "),
+            ours.join(", "),
+            others.join(" CROSS JOIN ")
+        )
     }
     fn walk_by(&self, table: &Table) -> Result<WalkBy, Refusal> {
         // The rows lie in the order of their numbers, which a primary key of other than an integer is an index to.

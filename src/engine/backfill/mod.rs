@@ -153,14 +153,16 @@ impl Session<'_> {
     async fn backfill_plan(&mut self, release: &Release, backfill: &Backfill) -> Result<BackfillPlan, EngineError> {
         let dialect = self.connection.shared_dialect();
         let schema = self.connection.inspect().await?;
-        BackfillPlan::new(backfill, release, dialect.as_ref(), &schema).map_err(|refusal| {
+        let plan = BackfillPlan::new(backfill, release, dialect.as_ref(), &schema).map_err(|refusal| {
             let place =
                 refusal.word.as_deref().map_or_else(|| backfill.origin.clone(), |word| backfill.origin.narrowed(word));
             EngineError::Unfit {
                 phase: format!("migrate of {}", release.name),
                 diagnostics: Diagnostics(vec![place.diagnostic(&refusal.reason)]),
             }
-        })
+        })?;
+        self.suit(&plan.walk).await?;
+        Ok(plan)
     }
 
     async fn run_backfill(

@@ -221,7 +221,29 @@ impl Worker {
         if span.last {
             return Ok(false);
         }
-        ranges::split(&mut self.connection, range, &span.end).await
+        let walk = &self.shared.plan.walk;
+        let cut = self
+            .connection
+            .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
+                ranges::lock_backfill(connection, &range.backfill).await?;
+                let now = ranges::narrow(connection, range, &span.end).await?;
+                // Its worker went on while the place was looked for.
+                if let Some(cursor) = now.cursor.filter(|cursor| Some(cursor) != range.cursor.as_ref()) {
+                    let values: Vec<Value> = walk.bind(&cursor).into_iter().chain(walk.bind(&span.end)).collect();
+                    let ahead = format!("{} LIMIT 1", walk.span_all(true));
+                    if connection.query(&ahead, &values).await?.is_empty() {
+                        return Err(StoreError::RangeMoved);
+                    }
+                }
+                let second = RangeRecord { lower: Some(span.end.clone()), ..range.clone() };
+                ranges::add(connection, &second, 0).await
+            })
+            .await;
+        match cut {
+            Ok(()) => Ok(true),
+            Err(StoreError::RangeMoved) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn walk(&mut self, mut range: RangeRecord) -> Result<Walked, EngineError> {
@@ -376,7 +398,12 @@ impl Worker {
 
     /// Makes what failed possible again: waits for a lock, or for a connection; fails when that takes too long.
     async fn recover(&mut self, error: StoreError) -> Result<(), EngineError> {
-        let StoreError::Db(database) = &error else { return Err(error.into()) };
+        let database = match &error {
+            StoreError::Db(database) => database,
+            // What is there now is looked up by whoever was at it.
+            StoreError::RangeMoved => return Ok(()),
+            _ => return Err(error.into()),
+        };
         match database.class() {
             Class::LockTimeout | Class::Conflict => {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(10..=50))).await;
