@@ -340,7 +340,7 @@ impl<'p> Session<'p> {
         let since = self.start_phase(&release.name, Phase::Migrate).await?;
         let end = self.run_backfills(release, options).await?;
         if end == MigrateEnd::Done {
-            self.verify(release).await??;
+            self.verify(release, Phase::Migrate).await??;
             self.finish_phase(&release.name, Phase::Migrate, since).await?;
         }
         Ok(end)
@@ -359,7 +359,7 @@ impl<'p> Session<'p> {
                 None
             }
         };
-        if let Err(refused) = self.verify(release).await? {
+        if let Err(refused) = self.verify(release, Phase::Contract).await? {
             self.force(refused, force).await?;
         }
         let since = self.start_phase(&release.name, Phase::Contract).await?;

@@ -14,6 +14,8 @@ const FIRST: u64 = 4_000;
 const MOST: u64 = 200_000;
 /// How often rows that were found are looked at again, before they are believed.
 const LOOKS: u32 = 4;
+/// How often a pause looks whether it is to end.
+const MOMENT: Duration = Duration::from_millis(100);
 /// How often a walk that goes on says how far it is.
 const TELL: Duration = Duration::from_secs(10);
 
@@ -99,7 +101,11 @@ impl Session<'_> {
                 self.tell(Event::Verifying { subject: subject.to_owned(), rows: walked.rows });
             }
             start = Some(span.end);
-            tokio::time::sleep(took.min(settings.target * 4).mul_f64(pause)).await;
+            let rested = Instant::now() + took.min(settings.target * 4).mul_f64(pause);
+            while Instant::now() < rested {
+                self.refuse_interrupted()?;
+                tokio::time::sleep(rested.saturating_duration_since(Instant::now()).min(MOMENT)).await;
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Proof {
     pub subject: String,
     /// What a row that is found means.
     pub meaning: String,
+    /// Whether another migrate cannot help: only contract, which takes the other side away, must not go on then.
+    pub of_contract: bool,
     /// How the table is walked.
     pub walk: Walk,
     /// Queries for keys of rows that break it, in a span from the table's first row, and in one behind a place.
@@ -84,6 +86,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
         proofs.push(Proof {
             subject: backfill.id.clone(),
             meaning: format!("rows of `{}` are not migrated", backfill.table),
+            of_contract: false,
             looks: [false, true].map(|after| plan.pending_in_span(after)),
             walk: plan.walk.clone(),
         });
@@ -100,6 +103,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
             proofs.push(Proof {
                 subject: backfill.id.clone(),
                 meaning: format!("rows of `{}` are not what their copies in `{}` are", backfill.table, copy.into),
+                of_contract: true,
                 looks: plan.differing(copy, dialect, schema)?,
                 walk: plan.walk,
             });
@@ -118,6 +122,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
                 subject: sync.name.clone(),
                 looks: [look(false), look(true)],
                 meaning: invariant.meaning,
+                of_contract: false,
                 walk,
             });
         }

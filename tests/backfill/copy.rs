@@ -59,6 +59,8 @@ on_every_database! {
         train.concertina().run(&["migrate"]).expect_code(0);
         let made = session.lines("SELECT person, bio FROM profiles WHERE person IN (500, 501, 1001) ORDER BY person").await;
         assert_eq!(made, ["501|BIO 501", "1001|LATE"]);
+        // Rows that were there before are another's word, which `verify` lists.
+        train.concertina().run(&["verify"]).expect_code(6).expect_stdout("not what their copies in `profiles` are: 3");
     }
 
     async fn a_key_of_several_columns(db: TestDatabase) {

@@ -57,8 +57,10 @@ on_every_database! {
         let (mut session, train) = items_of_a_train(&db).await;
         let concertina = train.concertina();
         let mut owner = db.owner().await;
-        owner.run("DROP TABLE concertina_trigger").await;
-        owner.run("DELETE FROM concertina_schema_history WHERE version = 2").await;
+        for newer in ["trigger", "worker", "control"] {
+            owner.run(format!("DROP TABLE concertina_{newer}")).await;
+        }
+        owner.run("DELETE FROM concertina_schema_history WHERE version > 1").await;
         if db.kind() == Kind::Sqlite {
             owner.run("DROP TABLE concertina_bypass").await;
             owner.run("CREATE TABLE concertina_bypass (since REAL NOT NULL)").await;

@@ -175,6 +175,15 @@ impl Worker {
         Ok(())
     }
 
+    /// Pauses, but not longer than it may go on.
+    async fn rest(&mut self, pause: Duration) {
+        let mut gate = self.gate.clone();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _stopped = gate.wait_for(|gate| *gate == Gate::Stop) => {}
+        }
+    }
+
     /// Waits at the gate; false when it is time to stop.
     async fn may_go_on(&mut self) -> bool {
         loop {
@@ -284,7 +293,7 @@ impl Worker {
                     // What is left of the time is everybody else's; on SQLite, which has one writer at a time, whoever waits would
                     // otherwise be starved until its own patience ends.
                     let pause = took.min(tempo.target * 4).mul_f64(tempo.pause);
-                    tokio::time::sleep(pause).await;
+                    self.rest(pause).await;
                     if range.done {
                         return Ok(Walked::On);
                     }
