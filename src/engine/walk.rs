@@ -12,6 +12,8 @@ use crate::plan::Walk;
 /// How many rows the first span has, and the most that one has: a look locks nothing, so a batch's bounds are not its own.
 const FIRST: u64 = 4_000;
 const MOST: u64 = 200_000;
+/// How many seconds one statement over a whole table may take.
+const SOON: u32 = 5;
 /// How often rows that were found are looked at again, before they are believed.
 const LOOKS: u32 = 4;
 /// How often a pause looks whether it is to end.
@@ -105,6 +107,27 @@ impl Session<'_> {
             while Instant::now() < rested {
                 self.refuse_interrupted()?;
                 tokio::time::sleep(rested.saturating_duration_since(Instant::now()).min(MOMENT)).await;
+            }
+        }
+    }
+
+    /// Whether a query over a whole table finds nothing, by one statement that is ended when it takes long; where it takes longer,
+    /// fails, or would keep writers waiting, the answer is no, and a walk has to tell. One statement reads the table in the order
+    /// of its rows, which a walk by a key does not: on PostgreSQL it took a fiftieth of the time.
+    pub(super) async fn finds_nothing_soon(&mut self, query: &str) -> bool {
+        let dialect = self.connection.shared_dialect();
+        let limit = dialect.query_limit(SOON).filter(|_| dialect.locks_rows());
+        let (Some(limit), Ok(mut connection)) = (limit, self.connection.another().await) else { return false };
+        let found = match connection.run(&limit).await {
+            Ok(()) => connection.query(query, &[]).await,
+            Err(error) => Err(error),
+        };
+        connection.close().await;
+        match found {
+            Ok(rows) => rows.is_empty(),
+            Err(error) => {
+                tracing::debug!(%error, "ask of a whole table");
+                false
             }
         }
     }

@@ -207,13 +207,14 @@ impl BackfillPlan {
         format!("SELECT {} FROM {} WHERE {} LIMIT 5", self.shown, self.table, self.rows(after_cursor))
     }
 
-    /// Queries for keys of rows whose copy is there and is another, in a span from the table's first row, and behind a place.
+    /// A query for keys of rows whose copy is there and is another: in the whole table, or in a span, behind a place or not.
     pub(super) fn differing(
         &self,
         copy: &Copy,
         dialect: &dyn Dialect,
         schema: &Schema,
-    ) -> Result<[String; 2], Refusal> {
+        span: Option<bool>,
+    ) -> Result<String, Refusal> {
         let (live, into) = (live_table(schema, &self.source)?, live_table(schema, &copy.into)?);
         let renderer = Renderer { dialect, live, row: format!("{}.", self.table) };
         let other = dialect.table(&into.name);
@@ -230,11 +231,9 @@ impl BackfillPlan {
         }
         let differs = if same.is_empty() { "1 = 0".to_owned() } else { format!("NOT ({})", same.join(" AND ")) };
         let condition = format!("({} AND {differs})", self.wanted);
-        Ok([false, true].map(|after| {
-            let rows = within(self.walk.span(after), &condition);
-            let join = format!("{} JOIN {other} ON {}", self.table, joined.join(" AND "));
-            format!("SELECT {} FROM {join} WHERE {rows} LIMIT 5", self.shown)
-        }))
+        let rows = span.map_or_else(|| condition.clone(), |after| within(self.walk.span(after), &condition));
+        let join = format!("{} JOIN {other} ON {}", self.table, joined.join(" AND "));
+        Ok(format!("SELECT {} FROM {join} WHERE {rows} LIMIT 5", self.shown))
     }
 
     /// The condition of the rows of a span that match.

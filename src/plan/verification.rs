@@ -17,6 +17,8 @@ pub struct Proof {
     pub meaning: String,
     /// Whether another migrate cannot help: only contract, which takes the other side away, must not go on then.
     pub of_contract: bool,
+    /// A query for keys of rows that break it, in the whole table.
+    pub whole: String,
     /// How the table is walked.
     pub walk: Walk,
     /// Queries for keys of rows that break it, in a span from the table's first row, and in one behind a place.
@@ -87,6 +89,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
             subject: backfill.id.clone(),
             meaning: format!("rows of `{}` are not migrated", backfill.table),
             of_contract: false,
+            whole: plan.pending.clone(),
             looks: [false, true].map(|after| plan.pending_in_span(after)),
             walk: plan.walk.clone(),
         });
@@ -104,7 +107,11 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
                 subject: backfill.id.clone(),
                 meaning: format!("rows of `{}` are not what their copies in `{}` are", backfill.table, copy.into),
                 of_contract: true,
-                looks: plan.differing(copy, dialect, schema)?,
+                whole: plan.differing(copy, dialect, schema, None)?,
+                looks: [
+                    plan.differing(copy, dialect, schema, Some(false))?,
+                    plan.differing(copy, dialect, schema, Some(true))?,
+                ],
                 walk: plan.walk,
             });
         }
@@ -120,6 +127,7 @@ pub fn proofs(release: &Release, facts: &Facts, dialect: &dyn Dialect, schema: &
             };
             proofs.push(Proof {
                 subject: sync.name.clone(),
+                whole: format!("SELECT {shown} FROM {} WHERE {} LIMIT 5", invariant.from, invariant.broken),
                 looks: [look(false), look(true)],
                 meaning: invariant.meaning,
                 of_contract: false,

@@ -14,16 +14,18 @@ pub(super) async fn walk(db: TestDatabase, columns: &str, constraint: &str, key:
         session.value("SELECT batches FROM concertina_range WHERE pass = 1").await.expect("a range is recorded");
     assert!(batches.parse::<u32>().expect("a number") > 3, "{batches} batches");
     let walked = session.lines("SELECT rows_walked, rows_changed, pass FROM concertina_range ORDER BY pass").await;
-    assert_eq!(
-        walked,
-        [format!("{ROWS}|{ROWS}|1"), format!("{ROWS}|0|2")],
-        "one walk changes every row, and one looks"
-    );
+    // That nothing is left one statement tells where it makes nobody wait, and another walk on SQLite.
+    let looks = usize::from(db.kind() == Kind::Sqlite);
+    let expected = [format!("{ROWS}|{ROWS}|1"), format!("{ROWS}|0|2")];
+    assert_eq!(walked, expected[..=looks], "one walk changes every row");
     session.run("UPDATE items SET done = 0, counter = 0").await;
     train.concertina().run(&["migrate", "--workers", "3"]).expect_code(0);
     expect_each_once(&mut session, ROWS).await;
     let ranges = session
-        .lines("SELECT COUNT(*), SUM(rows_walked), SUM(rows_changed) FROM concertina_range WHERE pass = 3")
+        .lines(format!(
+            "SELECT COUNT(*), SUM(rows_walked), SUM(rows_changed) FROM concertina_range WHERE pass = {}",
+            looks + 2
+        ))
         .await;
     let ranges: Vec<usize> = ranges[0].split('|').map(|number| number.parse().expect("a number")).collect();
     assert_eq!(ranges[1..], [ROWS, ROWS], "no row is in two ranges, and none in between");

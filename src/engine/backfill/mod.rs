@@ -144,6 +144,9 @@ impl Session<'_> {
             return Ok(false);
         }
         let plan = self.backfill_plan(release, backfill).await?;
+        if self.finds_nothing_soon(&plan.pending).await {
+            return Ok(true);
+        }
         let manner = Manner { most: 1, ..Manner::default() };
         let look = |after| plan.pending_in_span(after);
         let walked = self.walk_for(&plan.id, &plan.walk, look, manner, async |_, _| Ok(())).await?;
@@ -400,6 +403,7 @@ impl Session<'_> {
         first_walk: i64,
     ) -> Result<bool, EngineError> {
         let by_program = matches!(backfill.work, crate::catalog::Work::Command(_));
+        let nothing_left = self.finds_nothing_soon(&plan.pending).await;
         let (connection, lease) = self.connection_and_lease();
         let finished = connection
             .transaction(async |connection: &mut Connection| -> Result<Result<bool, i64>, StoreError> {
@@ -412,8 +416,8 @@ impl Session<'_> {
                 let last = known.iter().map(|range| range.pass).max().unwrap_or(0);
                 let changed: i64 = known.iter().filter(|range| range.pass == last).map(|range| range.changed).sum();
                 // What a concurrent writer was faster with, a program is asked again.
-                let left = by_program && !connection.query(&plan.pending, &[]).await?.is_empty();
-                if changed == 0 && !left {
+                let left = by_program && !nothing_left && !connection.query(&plan.pending, &[]).await?.is_empty();
+                if nothing_left || (changed == 0 && !left) {
                     store::finish_backfill(connection, &plan.id).await?;
                     let (changed, batches) =
                         known.iter().fold((0, 0), |sum, range| (sum.0 + range.changed, sum.1 + range.batches));
