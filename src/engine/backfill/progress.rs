@@ -63,7 +63,7 @@ impl Progress {
 }
 
 /// About how many rows of a range are left.
-async fn rows_left(connection: &mut Connection, walk: &Walk, range: &RangeRecord) -> Option<u64> {
+pub(super) async fn rows_left(connection: &mut Connection, walk: &Walk, range: &RangeRecord) -> Option<u64> {
     let start = range.start();
     let dialect = connection.shared_dialect();
     let Some(explain) = dialect.explain(&walk.span_all(start.is_some())) else {

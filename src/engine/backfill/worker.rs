@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::batch::{self, Batch, BatchError};
 use super::command;
+use super::progress::rows_left;
 use crate::db::{Class, Connection, Value, failpoint};
 use crate::engine::pace::Pacer;
 use crate::engine::span::next_span;
@@ -23,8 +24,12 @@ use crate::store::{Lease, StoreError, worker};
 const TRIES: u32 = 3;
 /// The longest that a range with locked rows is left alone.
 const LONGEST_WAIT: i64 = 2_000;
-/// How many batches are left to the other worker when its range is cut.
+/// How many batches are left to the other worker when its range is cut, where nobody knows how many rows it has.
 const BATCHES_LEFT: [u64; 2] = [16, 4];
+/// A worker is left this many batches at least.
+const LEAST_BATCHES: u64 = 4;
+/// The most rows that are looked over to find the place of a cut.
+const LONGEST_CUT: u64 = 1_000_000;
 /// How often a worker renews the lease itself: the heartbeat may not come between the batches of a database with one writer.
 const RENEW: Duration = Duration::from_secs(5);
 
@@ -212,20 +217,35 @@ impl Worker {
             return Ok(Next::Nothing);
         }
         worker::reap(&mut self.connection).await?;
-        for batches in BATCHES_LEFT {
-            for range in open.iter().filter(|range| !range.worker.is_empty()) {
-                if self.cut(range, batches).await? {
-                    let taken = ranges::take(&mut self.connection, &self.shared.lease, &id).await?;
-                    return Ok(taken.map_or(Next::Wait, |range| Next::Range(Box::new(range))));
-                }
+        for (range, size) in self.cuts(&open).await {
+            if self.cut(range, size).await? {
+                let taken = ranges::take(&mut self.connection, &self.shared.lease, &id).await?;
+                return Ok(taken.map_or(Next::Wait, |range| Next::Range(Box::new(range))));
             }
         }
         Ok(Next::Wait)
     }
 
-    /// Cuts another worker's range so many batches ahead of it; false where it has no more than that.
-    async fn cut(&mut self, range: &RangeRecord, batches: u64) -> Result<bool, StoreError> {
-        let size = self.pacer.size().saturating_mul(batches);
+    /// Where others' ranges may be cut, the best place first: in the middle of what is left, by the planner's estimate.
+    async fn cuts<'r>(&mut self, open: &'r [RangeRecord]) -> Vec<(&'r RangeRecord, u64)> {
+        let walk = &self.shared.plan.walk;
+        let batch = self.pacer.size();
+        let mut cuts = Vec::new();
+        for range in open.iter().filter(|range| !range.worker.is_empty()) {
+            let left = if walk.by_pages() { None } else { rows_left(&mut self.connection, walk, range).await };
+            match left {
+                // A table without statistics has few rows by its planner's word, so this much is looked for.
+                Some(rows) if rows < 2 * LEAST_BATCHES * batch => cuts.push((range, LEAST_BATCHES * batch)),
+                Some(rows) => cuts.extend([(range, (rows / 2).min(LONGEST_CUT)), (range, rows / 8)]),
+                None => cuts.extend(BATCHES_LEFT.map(|batches| (range, batch.saturating_mul(batches)))),
+            }
+        }
+        cuts.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        cuts
+    }
+
+    /// Cuts another worker's range so many rows ahead of it; false where it has no more than that.
+    async fn cut(&mut self, range: &RangeRecord, size: u64) -> Result<bool, StoreError> {
         let span = next_span(&mut self.connection, &self.shared.plan.walk, range.start(), &range.upper, size).await?;
         if span.last {
             return Ok(false);
