@@ -54,8 +54,8 @@ impl Default for Gates {
 pub struct Batch {
     /// Rows of the first batch; later ones follow the target. Default: 1000.
     pub rows: u32,
-    /// The most rows of a batch. Default: 50000.
-    pub max_rows: u32,
+    /// The most rows of a batch. Default: by the pace, 1000 or 50000.
+    pub max_rows: Option<u32>,
     /// How long a batch should take. Default: by the pace, 50ms or 200ms.
     #[serde(deserialize_with = "some_duration")]
     pub target: Option<Duration>,
@@ -65,7 +65,7 @@ pub struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        Self { rows: 1_000, max_rows: 50_000, target: None, pace: Pace::default() }
+        Self { rows: 1_000, max_rows: None, target: None, pace: Pace::default() }
     }
 }
 
@@ -149,16 +149,19 @@ fn place(document: &Document, section: &str, key: &str, index: Option<usize>) ->
 }
 
 impl Batch {
+    /// The most rows of a batch at full pace, unless the manifest says otherwise.
+    pub const MOST_ROWS: u32 = 50_000;
+
     fn errors(&self, document: &Document) -> Vec<Diagnostic> {
         let error = |key: &str, message: String| place(document, "batch", key, None).diagnostic(message);
         let mut errors = Vec::new();
         if self.rows == 0 {
             errors.push(error("rows", "a batch needs at least 1 row".to_owned()));
         }
-        if self.max_rows < self.rows {
-            let message =
-                format!("the first batch has {} rows, and none may have more than {}", self.rows, self.max_rows);
-            errors.push(error("max_rows", message));
+        let most = self.max_rows.unwrap_or(Self::MOST_ROWS);
+        if most < self.rows {
+            let message = format!("the first batch has {} rows, and none may have more than {most}", self.rows);
+            errors.push(error(if self.max_rows.is_some() { "max_rows" } else { "rows" }, message));
         }
         if self.target == Some(Duration::ZERO) {
             errors.push(error("target", "a batch takes longer than that; expected a duration such as 50ms".to_owned()));

@@ -219,6 +219,9 @@ fn database_hint(error: &DbError) -> Option<String> {
         ),
         Class::Disconnected => Some("the connection was lost; state is saved, run the same command again".to_owned()),
         Class::Conflict => Some("run the same command again".to_owned()),
+        Class::Full => Some(
+            "make room where the database is, and run the same command again: it goes on where it stopped".to_owned(),
+        ),
         Class::AlgorithmRefused => Some(
             "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill"
                 .to_owned(),

@@ -54,6 +54,8 @@ pub enum Class {
     Disconnected,
     /// A privilege is missing.
     Denied,
+    /// There is no room left where the data are.
+    Full,
     /// Anything else: trying again will not help.
     Other,
 }
@@ -136,8 +138,12 @@ fn classify(error: &sqlx::Error, code: Option<&str>, message: &str) -> Class {
         Some("1845" | "1846") => Class::AlgorithmRefused,
         Some("57P01" | "57P02" | "57P03" | "1927" | "1053") => Class::Disconnected,
         Some("42501" | "1142" | "1044" | "1227" | "1419" | "1370") => Class::Denied,
+        // What SQLite cannot write is a full disk too, once a file may not grow.
+        Some("53100" | "1114" | "1021" | "13" | "778") => Class::Full,
         // MariaDB reports a lock that NOWAIT did not get under the number of a plain timeout, older versions in words alone.
         _ if message.contains("Lock wait timeout exceeded") => Class::LockTimeout,
+        // PostgreSQL's code follows the system's reason, which a quota gives another.
+        _ if message.contains("could not extend file") => Class::Full,
         _ => Class::Other,
     }
 }

@@ -1,5 +1,6 @@
 //! A command's session with the database: the connection, the lease where it writes, and the facts as they are now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub(super) struct Session<'p> {
     pub(super) records: Records,
     /// The pace and throttles that the command line gives.
     pub(super) overrides: Overrides,
+    /// The backfills whose last walk, by this run, found every row migrated: to look again at once would tell nothing new.
+    pub(super) looked_over: BTreeSet<String>,
     lease: Option<Arc<Lease>>,
 }
 
@@ -42,6 +45,7 @@ impl<'p> Session<'p> {
             facts: Facts::default(),
             records: Records::default(),
             overrides: Overrides::default(),
+            looked_over: BTreeSet::new(),
             lease: None,
         };
         session.reload().await?;

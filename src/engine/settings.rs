@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Hours, Manifest, Pace, ReplicaUrl, ThrottleQuery};
+use crate::catalog::{Batch, Hours, Manifest, Pace, ReplicaUrl, ThrottleQuery};
 
 /// The lag that replicas may have when they are named without a limit.
 const REPLICA_LAG: Duration = Duration::from_secs(5);
 /// From how many times its quiet latency on a small commit is slow, at the polite pace.
 const LATENCY: f64 = 4.0;
+/// The most rows of a polite batch: a writer that comes upon one of them waits for the batch's end, so its p99 follows how many
+/// there are as much as how long they take. (MariaDB wrote 10,000 rows in 50 ms. With 2,000 others' p99 was 3.5 ms, with 1,000
+/// 2.5 ms in the same time; with 500 the backfill took longer, and theirs was no better.)
+const POLITE_ROWS: u32 = 1_000;
 
 /// A limit that can be taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,14 +172,16 @@ impl Settings {
     pub fn new(manifest: &Manifest, layers: &[&Overrides]) -> Self {
         let given = layers.iter().fold(Overrides::of(manifest), |below, layer| below.then((*layer).clone()));
         let pace = given.pace.unwrap_or_default();
-        let (target, duty, latency) = match pace {
-            Pace::Polite => (Duration::from_millis(50), 50, Some(LATENCY)),
-            Pace::Full => (Duration::from_millis(200), 100, None),
+        let (target, duty, latency, most) = match pace {
+            Pace::Polite => (Duration::from_millis(50), 50, Some(LATENCY), POLITE_ROWS),
+            Pace::Full => (Duration::from_millis(200), 100, None, Batch::MOST_ROWS),
         };
-        let max_rows = given.batch_max_rows.unwrap_or(manifest.batch.max_rows).max(1);
+        let rows = given.batch_rows.unwrap_or(manifest.batch.rows).max(1);
+        // Whoever asks for a larger first batch has it.
+        let max_rows = given.batch_max_rows.map_or(most.max(rows), |most| most.max(1));
         let asked = !given.replicas.is_empty();
         Self {
-            rows: given.batch_rows.unwrap_or(manifest.batch.rows).clamp(1, max_rows),
+            rows: rows.min(max_rows),
             max_rows,
             target: given.batch_target_ms.map_or(target, Duration::from_millis),
             replica_lag: match given.replica_lag_ms {
@@ -206,7 +212,7 @@ impl Overrides {
         Self {
             pace: Some(batch.pace),
             batch_rows: Some(batch.rows),
-            batch_max_rows: Some(batch.max_rows),
+            batch_max_rows: batch.max_rows,
             batch_target_ms: batch.target.map(millis),
             replica_lag_ms: throttle.replica_lag.map(|lag| Limit::At(millis(lag))),
             replicas: throttle.replicas.clone(),
@@ -230,7 +236,7 @@ mod tests {
             database: None,
             releases: None,
             gates: crate::catalog::Gates::default(),
-            batch: crate::catalog::Batch::default(),
+            batch: Batch::default(),
             throttle: Throttle::default(),
             locks: crate::catalog::Locks::default(),
         };
@@ -245,7 +251,7 @@ mod tests {
     #[test]
     fn nothing_said_is_polite_and_looks_at_latency_alone() {
         let settings = Settings::new(&manifest(|_| {}), &[]);
-        assert_eq!((settings.rows, settings.max_rows), (1_000, 50_000));
+        assert_eq!((settings.rows, settings.max_rows), (1_000, 1_000));
         assert_eq!(settings.target, Duration::from_millis(50));
         assert_eq!((settings.duty, settings.latency), (50, Some(4.0)));
         assert!((settings.pause_factor() - 1.0).abs() < 1e-9);

@@ -121,10 +121,10 @@ fn numbers_out_of_their_bounds() {
     "#);
     assert_snapshot!(said("batch: { rows: 200000 }"), @"
     error: the first batch has 200000 rows, and none may have more than 50000
-     --> concertina.yaml:2:8
+     --> concertina.yaml:2:16
       |
     2 | batch: { rows: 200000 }
-      |        ^^^^^^^^^^^^^^^
+      |                ^^^^^^
     ");
     assert_snapshot!(said("batch:\n  target: 0ms"), @"
     error: a batch takes longer than that; expected a duration such as 50ms

@@ -440,6 +440,9 @@ impl Session<'_> {
         if let Some(fact) = self.facts.backfills.get_mut(&plan.id) {
             fact.finished = done;
         }
+        if done {
+            self.looked_over.insert(plan.id.clone());
+        }
         Ok(done)
     }
 

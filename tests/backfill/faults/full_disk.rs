@@ -28,6 +28,7 @@ async fn fill(counting: &mut Counting, words: &str, limit: Option<u64>) {
         let output = concertina.run(counting.migrate());
         assert!(!got_over(&output), "the disk is not full:\n{output}");
         output.expect_stderr(words);
+        output.expect_stderr("hint: make room");
         let counted = counting.session.value("SELECT SUM(counter) FROM items").await;
         assert_eq!(counted, Some(counting.done().await.to_string()), "half a batch is there");
     }
