@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Origin, Source};
 use super::document::{Document, Part, StepReader};
-use super::{Backfill, Loader, Release, manifest};
+use super::{Backfill, Loader, Release, StepLocks, manifest};
 use crate::dialect::{Kind, Sql, expression};
 use crate::step::{DropNotNull, Phase, SqlStep, Step, SyncStep, safe_form};
 
@@ -22,6 +22,8 @@ pub struct FileStep {
     pub step: Step,
     /// Where it is.
     pub origin: Origin,
+    /// How it asks for its locks.
+    pub locks: StepLocks,
     /// Its text without comments and layout, which is what its checksum is over.
     body: Sql,
 }
@@ -168,23 +170,42 @@ impl Loader {
         };
         let mut steps = Vec::new();
         for (index, value) in file.steps.iter().enumerate() {
-            if let Some(step) = self.step(&document, index, value, phase) {
+            if let Some((step, locks, inner)) = self.step(&document, index, value, phase) {
                 let origin = document.origin(&[Part::Key("steps".to_owned()), Part::Index(index)]);
                 self.check_expressions(&step, &origin);
                 steps.push(FileStep {
                     id: format!("{id}/{}", index + 1),
                     step,
                     origin,
-                    body: Sql::Same(canonical(value)),
+                    locks,
+                    body: Sql::Same(canonical(&inner)),
                 });
             }
         }
         steps
     }
 
-    fn step(&mut self, document: &Document, index: usize, value: &Value, phase: Phase) -> Option<Step> {
+    /// Reads a step, what stands beside its kind, and the kind's part alone, which is what it does.
+    fn step(
+        &mut self,
+        document: &Document,
+        index: usize,
+        value: &Value,
+        phase: Phase,
+    ) -> Option<(Step, StepLocks, Value)> {
         let place = vec![Part::Key("steps".to_owned()), Part::Index(index)];
-        let single = match value {
+        let mut locks = StepLocks::default();
+        let mut kind = value.clone();
+        if let Value::Mapping(map) = &mut kind
+            && let Some(beside) = map.remove("locks")
+        {
+            let path: Vec<_> = place.iter().cloned().chain([Part::Key("locks".to_owned())]).collect();
+            match document.read(&beside, &path) {
+                Ok(read) => locks = read,
+                Err(errors) => self.errors.extend(errors),
+            }
+        }
+        let single = match &kind {
             Value::Mapping(map) if map.len() == 1 => map.iter().next(),
             _ => None,
         };
@@ -231,7 +252,7 @@ impl Loader {
         }
         let reader = StepReader { document, value: inner, path: &inside };
         match Step::read(word, reader)? {
-            Ok(step) => Some(step),
+            Ok(step) => Some((step, locks, kind)),
             Err(errors) => {
                 self.errors.extend(errors);
                 None
@@ -267,6 +288,7 @@ impl Loader {
             id: format!("{id}/1"),
             step: Step::Sql(SqlStep { run: Sql::Each(runs), undo }),
             origin: Origin::file(&first?),
+            locks: StepLocks::default(),
             body: Sql::Each(bodies),
         })
     }

@@ -76,12 +76,27 @@ pub struct Locks {
     /// How long a step goes on asking for its lock, an instant at a time. Default: 2m.
     #[serde(deserialize_with = "duration")]
     pub retry_for: Duration,
+    /// How long that instant is. Default: 50ms on PostgreSQL, 250ms on SQLite; in whole seconds, 0 on MariaDB and 1 on MySQL.
+    #[serde(deserialize_with = "some_duration")]
+    pub timeout: Option<Duration>,
 }
 
 impl Default for Locks {
     fn default() -> Self {
-        Self { retry_for: Duration::from_mins(2) }
+        Self { retry_for: Duration::from_mins(2), timeout: None }
     }
+}
+
+/// `locks:` beside a step, over those of the manifest.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepLocks {
+    /// How long the step goes on asking for its lock.
+    #[serde(deserialize_with = "some_duration")]
+    pub retry_for: Option<Duration>,
+    /// How long it asks each time.
+    #[serde(deserialize_with = "some_duration")]
+    pub timeout: Option<Duration>,
 }
 
 /// Reads a duration as `250ms`, `5m`, `1h 30m`, or `0`.

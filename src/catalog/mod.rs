@@ -20,7 +20,7 @@ pub use backfill::{Backfill, Child, Copy, Program, Work};
 pub use baseline::BaselineFile;
 pub use change::FileStep;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
-pub use manifest::{Batch, Gates, Locks, Manifest, parse_duration};
+pub use manifest::{Batch, Gates, Locks, Manifest, StepLocks, parse_duration};
 pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
 
 use crate::dialect::{Kind, Sync};

@@ -21,6 +21,9 @@ pub(super) struct Contract {
     /// Override a gate, `quiet` or `verified`; the history keeps it
     #[arg(long, value_name = "GATE", value_parser = gate)]
     force: Vec<Gate>,
+    /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    cancel_blockers_after: Option<Duration>,
 }
 
 impl Contract {
@@ -29,6 +32,7 @@ impl Contract {
             release: self.release,
             quiet_period: self.quiet_period,
             force: self.force,
+            cancel_blockers_after: self.cancel_blockers_after,
             ..PhaseOptions::default()
         };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Contract, &options, &shell.talk).await?;

@@ -1,7 +1,10 @@
 //! `concertina expand`
 
+use std::time::Duration;
+
 use super::migrate::print_outcome;
 use super::{Failure, Shell, exit};
+use crate::catalog::parse_duration;
 use crate::engine::{PhaseOptions, run_phase};
 use crate::step::Phase;
 
@@ -11,11 +14,18 @@ pub(super) struct Expand {
     /// The release; left out, the open one, or else the next
     #[arg(long)]
     release: Option<String>,
+    /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    cancel_blockers_after: Option<Duration>,
 }
 
 impl Expand {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let options = PhaseOptions { release: self.release, ..PhaseOptions::default() };
+        let options = PhaseOptions {
+            release: self.release,
+            cancel_blockers_after: self.cancel_blockers_after,
+            ..PhaseOptions::default()
+        };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Expand, &options, &shell.talk).await?;
         print_outcome(shell, &outcome)?;
         Ok(exit::DONE)

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{exit, output, talk};
 use crate::catalog::Diagnostic;
 use crate::db::{Class, DbError, without_passwords};
-use crate::engine::EngineError;
+use crate::engine::{Blocker, EngineError};
 use crate::plan::{Drift, DriftKind};
 use crate::store::StoreError;
 
@@ -127,6 +127,13 @@ fn hint(error: &EngineError) -> Option<String> {
             "check the URL given with --database, in DATABASE_URL or in concertina.yaml".to_owned()
         }
         EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
+        EngineError::Step { blockers, .. } if !blockers.is_empty() => {
+            let who = blockers.iter().map(Blocker::words).collect::<Vec<_>>().join("; ");
+            format!(
+                "it was kept from its lock by {who}; end that transaction and run the same command again, or let it do so: \
+                 --cancel-blockers-after 1m"
+            )
+        }
         EngineError::Step { source, clean, .. } => {
             return Some(database_hint(source).unwrap_or_else(|| {
                 let force =

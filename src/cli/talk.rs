@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::output;
-use crate::engine::{Event, Observer};
+use crate::engine::{Blocker, Event, Observer};
 
 /// The signal that asked us to stop: 2 for SIGINT, 15 for SIGTERM, 0 for none.
 static SIGNAL: AtomicU8 = AtomicU8::new(0);
@@ -167,6 +167,11 @@ fn in_words(event: &Event) -> Option<String> {
         Event::StepDone { summary, took: Some(took) } => format!("  {summary} ({})", seconds(*took)),
         Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
         Event::Waiting { what, reason } => format!("  waiting to {what}: {reason}"),
+        Event::Blocked { what, certain, blockers } => {
+            let who = blockers.iter().map(Blocker::words).collect::<Vec<_>>().join("; ");
+            format!("  waiting to {what}: {} {who}", if *certain { "blocked by" } else { "perhaps blocked by" })
+        }
+        Event::Unblocked { what, reason } => format!("  waiting to {what}: {reason}"),
         Event::BackfillStarted { id, walked, .. } if *walked > 0 => {
             format!("  backfill {id} goes on behind {walked} rows")
         }
@@ -208,6 +213,10 @@ fn as_json(event: &Event) -> serde_json::Value {
             json!({ "event": "step_done", "step": summary, "duration_ms": took.as_ref().map(milliseconds) })
         }
         Event::Waiting { what, reason } => json!({ "event": "waiting", "what": what, "reason": reason }),
+        Event::Blocked { what, certain, blockers } => {
+            json!({ "event": "blocked", "what": what, "certain": certain, "blockers": blockers })
+        }
+        Event::Unblocked { what, reason } => json!({ "event": "unblocked", "what": what, "reason": reason }),
         Event::BackfillStarted { id, estimate, walked } => {
             json!({ "event": "backfill_started", "backfill": id, "rows_estimated": estimate, "rows_walked": walked })
         }

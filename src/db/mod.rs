@@ -36,6 +36,8 @@ pub struct Connection {
     target: Target,
     /// What this session, and every one that is opened beside it, has run at its start.
     setting: Option<&'static str>,
+    /// The server's number for this session.
+    id: i64,
     _open: open::Entry,
 }
 
@@ -149,7 +151,7 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), setting: None, _open: entry })
+        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, _open: entry })
     }
 
     /// A second session with the same database.
@@ -300,9 +302,15 @@ impl Connection {
         }
     }
 
-    /// Limits how long later statements wait for a table's lock.
-    pub async fn set_patience(&mut self, patience: Patience) -> Result<(), DbError> {
-        self.run(self.dialect.clone().lock_wait(patience)).await
+    /// The server's number for this session; 0 where there is no server.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Limits how long later statements wait for a table's lock; `instant` is how long an instant is, where it is not the
+    /// database's own.
+    pub async fn set_patience(&mut self, patience: Patience, instant: Option<Duration>) -> Result<(), DbError> {
+        self.run(&self.dialect.lock_wait(patience, instant)).await
     }
 
     /// Reads the live schema.

@@ -7,6 +7,7 @@ mod definition;
 pub mod expression;
 mod keywords;
 pub mod lex;
+mod locks;
 mod mysql;
 mod postgres;
 mod schema;
@@ -22,6 +23,7 @@ pub use definition::{
     ColumnDefinition, ColumnType, Default, ForeignKeyDefinition, IndexDefinition, OnDelete, References, Sql,
     TableDefinition, UniqueDefinition,
 };
+pub use locks::{BlockersQuery, Locks};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
@@ -177,8 +179,8 @@ pub trait Triggers {
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
-/// for backfills; (6) [`Signals`], for their throttles. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
+/// for backfills; (6) [`Signals`], for their throttles, and [`Locks`]. The conformance suite in `tests/` is the acceptance test.
+pub trait Dialect: Triggers + Signals + Locks + fmt::Debug + Send + std::marker::Sync {
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.
@@ -240,8 +242,6 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     fn begin(&self) -> &'static str {
         "BEGIN"
     }
-    /// A statement that limits how long this session waits for a table's lock, in force until the next.
-    fn lock_wait(&self, patience: Patience) -> &'static str;
     /// Switches foreign keys off, and on again, around a transaction that rebuilds a table.
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
         let _ = on;

@@ -9,6 +9,8 @@ pub struct Script {
     pub statements: Vec<Statement>,
     /// A statement here cannot run inside a transaction (CREATE INDEX CONCURRENTLY).
     pub outside_transaction: bool,
+    /// The one table that it changes, where it is one.
+    pub table: Option<String>,
     /// How long its statements may wait for a lock.
     pub patience: super::Patience,
     /// When a statement did not get its lock, the script is to be rendered again for what is there then: the statement may

@@ -1,5 +1,6 @@
 //! How a command can fail. `cli` maps each variant to a message, a hint and an exit code by one match.
 
+use super::Blocker;
 use crate::catalog::{Diagnostic, Diagnostics};
 use crate::db::{Class, DbError};
 use crate::plan::{Drift, Refused};
@@ -51,6 +52,8 @@ pub enum EngineError {
         place: Box<Diagnostic>,
         /// What it does.
         summary: String,
+        /// Who kept it from its lock, where that is known.
+        blockers: Vec<Blocker>,
         /// Why it failed.
         source: DbError,
         /// Whether nothing of it is in force.

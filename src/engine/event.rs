@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Blocker;
 use crate::step::Phase;
 
 /// Something that happened.
@@ -47,6 +48,22 @@ pub enum Event {
         /// What waits.
         what: String,
         /// Why.
+        reason: String,
+    },
+    /// A step does not get its lock, and this is who has it.
+    Blocked {
+        /// What waits.
+        what: String,
+        /// Whether it is they; otherwise they may be.
+        certain: bool,
+        /// Who.
+        blockers: Vec<Blocker>,
+    },
+    /// Somebody who kept a step from its lock was ended.
+    Unblocked {
+        /// What waits.
+        what: String,
+        /// What was done, to whom.
         reason: String,
     },
     /// A backfill begins or goes on.

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod baseline;
+mod blockers;
 mod control;
 mod error;
 mod event;
@@ -22,6 +23,7 @@ mod walk;
 
 pub use backfill::MigrateOptions;
 pub use baseline::adopt_baseline;
+pub use blockers::Blocker;
 pub use control::{pause, tune};
 pub use error::EngineError;
 pub use event::{Event, Observer};

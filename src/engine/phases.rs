@@ -29,6 +29,8 @@ pub struct PhaseOptions {
     pub quiet_period: Option<Duration>,
     /// Gates to override.
     pub force: Vec<Gate>,
+    /// How long a step is kept from its lock before those who do so are ended; `None`: they are not.
+    pub cancel_blockers_after: Option<Duration>,
 }
 
 /// How a command ended.
@@ -59,6 +61,7 @@ pub async fn run_phase(
     }
     let mut session = Session::open(project, target, false, observer).await?;
     session.overrides = options.migrate.overrides.clone();
+    session.cancel_blockers_after = options.cancel_blockers_after;
     let outcome = session.phase(phase, options).await;
     session.close(outcome).await
 }

@@ -26,6 +26,8 @@ pub(super) struct Session<'p> {
     pub(super) overrides: Overrides,
     /// The backfills whose last walk, by this run, found every row migrated: to look again at once would tell nothing new.
     pub(super) looked_over: BTreeSet<String>,
+    /// How long a step is kept from its lock before those who do so are ended; `None`: they are not.
+    pub(super) cancel_blockers_after: Option<Duration>,
     lease: Option<Arc<Lease>>,
 }
 
@@ -46,6 +48,7 @@ impl<'p> Session<'p> {
             records: Records::default(),
             overrides: Overrides::default(),
             looked_over: BTreeSet::new(),
+            cancel_blockers_after: None,
             lease: None,
         };
         session.reload().await?;

@@ -1,11 +1,13 @@
 //! Runs schema steps: each in its own transaction with its state row where the database can, and otherwise between an
 //! intent and an outcome, so that after a crash the live schema tells what happened.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::blockers::{Attempts, Watch};
 use super::session::Session;
 use super::{EngineError, Event, Observer};
-use crate::catalog::{Diagnostic, Diagnostics, Release};
+use crate::catalog::{Diagnostic, Diagnostics, Release, StepLocks};
 use crate::db::{Class, Connection, DbError, failpoint};
 use crate::dialect::{Patience, Script, Statement};
 use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
@@ -69,7 +71,34 @@ impl Session<'_> {
         Ok(done)
     }
 
+    /// Runs a step, and says who keeps it from its locks meanwhile.
     async fn run_step(&mut self, release: &Release, phase: Phase, step: &PlannedStep<'_>) -> Result<(), EngineError> {
+        let attempts = Arc::new(Attempts::default());
+        let summary = step.operation().summary();
+        let watch = Watch {
+            target: self.connection.target().clone(),
+            session: self.connection.id(),
+            step: &step.id,
+            summary: &summary,
+            attempts: Arc::clone(&attempts),
+            observer: self.observer,
+            lease: self.shared_lease(),
+            cancel_after: self.cancel_blockers_after,
+        };
+        tokio::select! {
+            biased;
+            done = self.try_step(release, phase, step, &attempts) => done,
+            never = watch.run() => match never {},
+        }
+    }
+
+    async fn try_step(
+        &mut self,
+        release: &Release,
+        phase: Phase,
+        step: &PlannedStep<'_>,
+        attempts: &Attempts,
+    ) -> Result<(), EngineError> {
         let dialect = self.connection.shared_dialect();
         let kind = dialect.kind();
         let summary = step.operation().summary();
@@ -89,7 +118,17 @@ impl Session<'_> {
         };
         self.tell(Event::StepStarted { summary: summary.clone() });
         let since = Instant::now();
-        let deadline = since + self.project.manifest.locks.retry_for;
+        let locks = match &step.planned {
+            Planned::File(step) => step.locks,
+            _ => StepLocks::default(),
+        };
+        let manifest = &self.project.manifest.locks;
+        let asking = Asking {
+            deadline: since + locks.retry_for.unwrap_or(manifest.retry_for),
+            instant: locks.timeout.or(manifest.timeout),
+            observer: self.observer,
+            attempts,
+        };
         let mut tries = 0_u32;
         let took = loop {
             let schema = self.connection.inspect().await?;
@@ -113,7 +152,7 @@ impl Session<'_> {
                 phase: format!("{phase} of {}", release.name),
                 diagnostics: Diagnostics(vec![step.diagnostic(&refusal)]),
             })?;
-            let (error, ran) = match self.attempt(&start, &script, deadline).await {
+            let (error, ran) = match self.attempt(&start, &script, &asking).await {
                 Ok(()) => break Some(since.elapsed()),
                 Err(Failure::Engine(error)) => return Err(error),
                 Err(Failure::Check(message)) => {
@@ -123,12 +162,8 @@ impl Session<'_> {
                 }
                 Err(Failure::Statement(error, ran)) => (error, ran),
             };
-            if may_try_again(&error, deadline) && !self.observer.interrupted() {
+            if asking.again(&summary, &error).await {
                 tries += 1;
-                if tries == 2 {
-                    self.tell(Event::Waiting { what: summary.clone(), reason: error.to_string() });
-                }
-                pause().await;
                 continue;
             }
             if ran == 0 && error.class() != Class::Disconnected {
@@ -138,6 +173,7 @@ impl Session<'_> {
             return Err(EngineError::Step {
                 place: Box::new(place(step)),
                 summary,
+                blockers: if error.class() == Class::LockTimeout { attempts.blockers() } else { Vec::new() },
                 source: error,
                 clean: ran == 0 && !script.outside_transaction,
             });
@@ -152,15 +188,15 @@ impl Session<'_> {
         self.records.steps.iter().any(|record| record.id == id && record.failure.is_none())
     }
 
-    async fn attempt(&mut self, start: &StepStart, script: &Script, deadline: Instant) -> Result<(), Failure> {
+    async fn attempt(&mut self, start: &StepStart, script: &Script, asking: &Asking<'_>) -> Result<(), Failure> {
         let dialect = self.connection.shared_dialect();
         for pragma in dialect.foreign_keys(false).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
         }
         let done = if dialect.transactional_ddl() && !script.outside_transaction {
-            self.attempt_in_transaction(start, script).await
+            self.attempt_in_transaction(start, script, asking).await
         } else {
-            self.attempt_between_records(start, script, deadline).await
+            self.attempt_between_records(start, script, asking).await
         };
         for pragma in dialect.foreign_keys(true).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
@@ -168,7 +204,12 @@ impl Session<'_> {
         done
     }
 
-    async fn attempt_in_transaction(&mut self, start: &StepStart, script: &Script) -> Result<(), Failure> {
+    async fn attempt_in_transaction(
+        &mut self,
+        start: &StepStart,
+        script: &Script,
+        asking: &Asking<'_>,
+    ) -> Result<(), Failure> {
         let since = Instant::now();
         let (connection, lease) = self.connection_and_lease();
         let done = connection
@@ -177,9 +218,9 @@ impl Session<'_> {
                 store::start_step(connection, start).await?;
                 failpoint::pass("step.begin");
                 // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
-                connection.set_patience(script.patience).await?;
-                run_statements(connection, script, None).await?;
-                connection.set_patience(Patience::Seconds).await?;
+                connection.set_patience(script.patience, asking.instant).await?;
+                run_statements(connection, script, &start.summary, asking, false).await?;
+                connection.set_patience(Patience::Seconds, None).await?;
                 let seen = look(connection, script).await?;
                 failpoint::pass("step.ran");
                 finish(connection, lease, start, since, &seen).await?;
@@ -189,7 +230,7 @@ impl Session<'_> {
             .await;
         match done {
             Ok(()) => failpoint::pass("step.committed"),
-            Err(_) => self.connection.set_patience(Patience::Seconds).await?,
+            Err(_) => self.connection.set_patience(Patience::Seconds, None).await?,
         }
         // Rolled back: nothing ran.
         done.map_err(|failure| match failure {
@@ -202,7 +243,7 @@ impl Session<'_> {
         &mut self,
         start: &StepStart,
         script: &Script,
-        deadline: Instant,
+        asking: &Asking<'_>,
     ) -> Result<(), Failure> {
         let since = Instant::now();
         let (connection, lease) = self.connection_and_lease();
@@ -215,14 +256,12 @@ impl Session<'_> {
         let fact = StepFact { checksum: start.checksum.clone(), body: start.body.clone(), finished: false };
         self.facts.steps.insert(start.id.clone(), fact);
         failpoint::pass("step.begin");
-        let observer = self.observer;
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
-        let again = Again { deadline, observer };
-        let again = (!script.rendered_again).then_some(&again);
-        connection.set_patience(script.patience).await?;
-        let done = run_statements(connection, script, again).await;
-        connection.set_patience(Patience::Seconds).await?;
+        have_for_an_instant(connection, script, &start.summary, asking).await?;
+        connection.set_patience(script.patience, asking.instant).await?;
+        let done = run_statements(connection, script, &start.summary, asking, !script.rendered_again).await;
+        connection.set_patience(Patience::Seconds, None).await?;
         if let Err(failure) = done {
             return Err(undo(connection, script, failure).await);
         }
@@ -233,7 +272,7 @@ impl Session<'_> {
             let done = connection
                 .transaction(async |connection: &mut Connection| finish(connection, lease, start, since, &seen).await);
             match done.await {
-                Err(Failure::Statement(error, _)) if may_try_again(&error, deadline) => pause().await,
+                Err(Failure::Statement(error, _)) if may_try_again(&error, asking.deadline) => pause().await,
                 Err(Failure::Statement(error, _)) => return Err(Failure::Engine(error.into())),
                 done => {
                     failpoint::pass("step.committed");
@@ -323,20 +362,46 @@ async fn pause() {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(60..140))).await;
 }
 
-/// Runs a script; a statement that did not get its lock is tried again until the time given.
+/// Waits until nobody has the table of a script whose first statement would make everyone wait behind it for seconds. Nobody
+/// keeps others from taking it again; but whoever held it for long has let it go.
+async fn have_for_an_instant(
+    connection: &mut Connection,
+    script: &Script,
+    summary: &str,
+    asking: &Asking<'_>,
+) -> Result<(), Failure> {
+    let dialect = connection.shared_dialect();
+    let statements = match &script.table {
+        Some(table) if script.patience != Patience::Instant => dialect.have_for_an_instant(table),
+        _ => return Ok(()),
+    };
+    connection.set_patience(Patience::Instant, asking.instant).await?;
+    for sql in &statements {
+        match run_statement(connection, sql, summary, asking, true).await {
+            // It is a courtesy: who may not lock tables waits for a while, and so do others.
+            Err(error) if error.class() == Class::Denied => return Ok(()),
+            done => done.map_err(|error| Failure::Statement(error, 0))?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs a script; where it may, a statement that did not get its lock is tried again until the time given.
 async fn run_statements(
     connection: &mut Connection,
     script: &Script,
-    again: Option<&Again<'_>>,
+    summary: &str,
+    asking: &Asking<'_>,
+    again: bool,
 ) -> Result<(), Failure> {
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
-            Statement::Run(sql) => run_statement(connection, sql, again).await.map_err(failed)?,
+            Statement::Run(sql) => run_statement(connection, sql, summary, asking, again).await.map_err(failed)?,
             Statement::FirstAccepted(choices) => {
                 let mut last = Ok(());
                 for choice in choices {
-                    last = run_statement(connection, choice, again).await;
+                    last = run_statement(connection, choice, summary, asking, again).await;
                     match &last {
                         Err(error) if error.class() == Class::AlgorithmRefused => {}
                         _ => break,
@@ -356,24 +421,51 @@ async fn run_statements(
     Ok(())
 }
 
-async fn run_statement(connection: &mut Connection, sql: &str, again: Option<&Again<'_>>) -> Result<(), DbError> {
+async fn run_statement(
+    connection: &mut Connection,
+    sql: &str,
+    summary: &str,
+    asking: &Asking<'_>,
+    again: bool,
+) -> Result<(), DbError> {
     loop {
+        asking.attempts.sends(sql);
         match connection.run(sql).await {
-            Err(error) if again.is_some_and(|again| again.allows(&error)) => pause().await,
-            done => return done,
+            Ok(()) => {
+                asking.attempts.got();
+                return Ok(());
+            }
+            Err(error) => {
+                if !again || !asking.again(summary, &error).await {
+                    return Err(error);
+                }
+            }
         }
     }
 }
 
-/// How long a statement that did not get its lock is tried again.
-struct Again<'o> {
+/// How a step asks for its locks.
+struct Asking<'a> {
+    /// Until when it is tried again.
     deadline: Instant,
-    observer: &'o dyn Observer,
+    /// How long an instant is, where the database's own word does not stand.
+    instant: Option<Duration>,
+    observer: &'a dyn Observer,
+    attempts: &'a Attempts,
 }
 
-impl Again<'_> {
-    fn allows(&self, error: &DbError) -> bool {
-        may_try_again(error, self.deadline) && !self.observer.interrupted()
+impl Asking<'_> {
+    /// Whether to try again what did not get its lock; if so, after a pause in which nothing is held.
+    async fn again(&self, summary: &str, error: &DbError) -> bool {
+        if !may_try_again(error, self.deadline) || self.observer.interrupted() {
+            return false;
+        }
+        // Who it is, is said by the watch, where that can be known.
+        if self.attempts.failed() == 2 {
+            self.observer.event(Event::Waiting { what: summary.to_owned(), reason: error.to_string() });
+        }
+        pause().await;
+        true
     }
 }
 

@@ -30,7 +30,8 @@ impl Operation for CreateIndex {
             }
             other => other.is_some(),
         };
-        Ok(context.dialect.create_index(&self.0, leftover))
+        let script = context.dialect.create_index(&self.0, leftover);
+        Ok(Script { table: Some(self.0.table.clone()), ..script })
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         let unique = context

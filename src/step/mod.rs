@@ -116,7 +116,8 @@ impl<'a> Context<'a> {
 
     /// Renders one change of a live table.
     fn alter(&self, table: &str, change: &Change) -> Result<Script, Refusal> {
-        self.dialect.alter(self.schema, self.table(table)?, change)
+        let script = self.dialect.alter(self.schema, self.table(table)?, change)?;
+        Ok(Script { table: Some(table.to_owned()), ..script })
     }
 }
 

@@ -1,5 +1,6 @@
 //! MySQL 8 and later, and MariaDB 10.5 and later: one dialect, told apart where they differ.
 
+mod locks;
 mod signals;
 mod triggers;
 
@@ -163,15 +164,6 @@ impl Dialect for MySql {
     }
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
         if on { &["SET SESSION foreign_key_checks = 1"] } else { &["SET SESSION foreign_key_checks = 0"] }
-    }
-    fn lock_wait(&self, patience: Patience) -> &'static str {
-        match (patience, self.server.is_mariadb()) {
-            (Patience::Instant, true) => "SET SESSION lock_wait_timeout = 0",
-            (Patience::Instant, false) => "SET SESSION lock_wait_timeout = 1",
-            (Patience::Seconds | Patience::Minutes, _) => {
-                "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5"
-            }
-        }
     }
     fn session_mark(&self, mark: &str) -> Option<String> {
         // Connection ids start again with the server; a lock's name is ours alone, and goes with its session.

@@ -1,5 +1,6 @@
 //! PostgreSQL 12 and later.
 
+mod locks;
 mod signals;
 mod triggers;
 
@@ -128,14 +129,6 @@ impl Dialect for Postgres {
         }
     }
 
-    fn lock_wait(&self, patience: Patience) -> &'static str {
-        match patience {
-            Patience::Instant => "SET lock_timeout = '50ms'",
-            Patience::Seconds => "SET lock_timeout = '5s'",
-            // Concurrent builds wait for old transactions while they block nobody.
-            Patience::Minutes => "SET lock_timeout = '600s'",
-        }
-    }
     fn session_mark(&self, _mark: &str) -> Option<String> {
         Some(
             "SELECT pid || '/' || extract(epoch FROM backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid()"

@@ -1,5 +1,6 @@
 //! SQLite 3.35 and later, embedded.
 
+mod locks;
 mod signals;
 mod table;
 mod triggers;
@@ -8,7 +9,7 @@ use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::{Dialect, Kind, Patience, Server, WalkBy, lex};
+use super::{Dialect, Kind, Locks, Patience, Server, WalkBy, lex};
 
 pub(super) use table::{CreateTable, EditError};
 
@@ -166,12 +167,6 @@ impl Dialect for Sqlite {
     fn begin(&self) -> &'static str {
         "BEGIN IMMEDIATE"
     }
-    fn lock_wait(&self, patience: Patience) -> &'static str {
-        match patience {
-            Patience::Instant => "PRAGMA busy_timeout = 250",
-            Patience::Seconds | Patience::Minutes => "PRAGMA busy_timeout = 5000",
-        }
-    }
     fn foreign_keys(&self, on: bool) -> &'static [&'static str] {
         // Under legacy_alter_table a rename leaves the references of other tables as they are, which is the point.
         if on {
@@ -261,7 +256,7 @@ impl Dialect for Sqlite {
         }
     }
     fn batch_session(&self) -> Vec<String> {
-        vec![self.lock_wait(Patience::Seconds).to_owned()]
+        vec![self.lock_wait(Patience::Seconds, None)]
     }
     fn locks_rows(&self) -> bool {
         false
