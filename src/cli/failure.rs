@@ -128,7 +128,7 @@ fn hint(error: &EngineError) -> Option<String> {
         }
         EngineError::Db(error) | EngineError::Store(StoreError::Db(error)) => return database_hint(error),
         EngineError::Step { blockers, .. } if !blockers.is_empty() => {
-            let who = blockers.iter().map(Blocker::words).collect::<Vec<_>>().join("; ");
+            let who = Blocker::several(blockers);
             format!(
                 "it was kept from its lock by {who}; end that transaction and run the same command again, or let it do so: \
                  --cancel-blockers-after 1m"

@@ -168,7 +168,7 @@ fn in_words(event: &Event) -> Option<String> {
         Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
         Event::Waiting { what, reason } => format!("  waiting to {what}: {reason}"),
         Event::Blocked { what, certain, blockers } => {
-            let who = blockers.iter().map(Blocker::words).collect::<Vec<_>>().join("; ");
+            let who = Blocker::several(blockers);
             format!("  waiting to {what}: {} {who}", if *certain { "blocked by" } else { "perhaps blocked by" })
         }
         Event::Unblocked { what, reason } => format!("  waiting to {what}: {reason}"),

@@ -89,6 +89,8 @@ pub enum Patience {
     /// An instant: whoever waits makes everyone else wait behind it.
     #[default]
     Instant,
+    /// A second, for a table that is never free for an instant, and that nobody has for longer.
+    Moment,
     /// Some seconds, for a statement that works long before its last lock and would lose that work, and for our own rows.
     Seconds,
     /// Minutes, for a statement that stops nobody while it waits.

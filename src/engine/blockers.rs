@@ -17,6 +17,10 @@ const TELLING: u32 = 2;
 const LOOK: Duration = Duration::from_millis(20);
 /// How often it is looked where a statement has waited for longer than this: it may be at work.
 const LONG: Duration = Duration::from_secs(1);
+/// From which failure on it is asked whether the table is merely never free for an instant.
+const MANY: u32 = 15;
+/// How often that is asked.
+const BUSY: Duration = Duration::from_secs(2);
 /// How often it is said again.
 const AGAIN: Duration = Duration::from_secs(10);
 /// How long whoever was asked to end has for it, before the session is ended.
@@ -57,6 +61,16 @@ impl Blocker {
         self.state == "waiting for a lock"
     }
 
+    /// Several, in words: the first ones, and how many more there are.
+    pub fn several(blockers: &[Self]) -> String {
+        const SHOWN: usize = 3;
+        let mut words: Vec<_> = blockers.iter().take(SHOWN).map(Self::words).collect();
+        if blockers.len() > SHOWN {
+            words.push(format!("and {} more", blockers.len() - SHOWN));
+        }
+        words.join("; ")
+    }
+
     /// In words: `session 4711 (glance, glance-api, idle in transaction for 12 s): UPDATE …`.
     pub fn words(&self) -> String {
         if self.session == 0 {
@@ -75,6 +89,8 @@ struct Tried {
     since: Option<Instant>,
     running: Option<(String, Instant)>,
     blockers: Vec<Blocker>,
+    /// Whether those who blocked when it was last looked have done so for less than a second, all of them.
+    passing: bool,
 }
 
 /// What a step's tries came to so far; shared by who tries and who watches.
@@ -99,6 +115,11 @@ impl Attempts {
     /// A statement got its lock, and has run.
     pub(super) fn got(&self) {
         self.state().running = None;
+    }
+    /// Whether the next try may wait for longer: what is in the way are short transactions, one after the other. Once for each look.
+    pub(super) fn takes_a_moment(&self) -> bool {
+        let mut state = self.state();
+        state.failures >= MANY && std::mem::take(&mut state.passing)
     }
     /// Who was found to block, last.
     pub(super) fn blockers(&self) -> Vec<Blocker> {
@@ -145,7 +166,8 @@ impl Watch<'_> {
             }
             let blocked_for = since.map_or_else(|| sent.elapsed(), |since| since.elapsed());
             let ends = self.cancel_after.is_some_and(|after| blocked_for > after);
-            if !ends && told.is_some_and(|told| told.elapsed() < AGAIN) {
+            let busy = failures >= MANY && looked.is_none_or(|looked| looked.elapsed() > BUSY);
+            if !ends && !busy && told.is_some_and(|told| told.elapsed() < AGAIN) {
                 continue;
             }
             looked = Some(Instant::now());
@@ -161,7 +183,11 @@ impl Watch<'_> {
                 },
             };
             if let Some(found) = self.look(&mut open, &sql, long).await {
-                self.attempts.state().blockers.clone_from(&found.blockers);
+                {
+                    let mut state = self.attempts.state();
+                    state.passing = found.blockers.iter().all(|blocker| blocker.seconds < 1);
+                    state.blockers.clone_from(&found.blockers);
+                }
                 if told.is_none_or(|told| told.elapsed() > AGAIN) {
                     told = Some(Instant::now());
                     let (what, certain) = (self.summary.to_owned(), found.certain);
@@ -224,7 +250,8 @@ impl Watch<'_> {
         asked.insert(blocker.session, Instant::now());
         connection.run(&sql).await?;
         let reason = format!("{what} {}", blocker.words());
-        if let Err(error) = store::append(connection, &self.lease, self.step, "unblocked", Some(reason.clone()), None).await
+        if let Err(error) =
+            store::append(connection, &self.lease, self.step, "unblocked", Some(reason.clone()), None).await
         {
             tracing::warn!(%error, "keep in the history that a session was ended");
         }

@@ -55,7 +55,7 @@ pub enum EngineError {
         /// Who kept it from its lock, where that is known.
         blockers: Vec<Blocker>,
         /// Why it failed.
-        source: DbError,
+        source: Box<DbError>,
         /// Whether nothing of it is in force.
         clean: bool,
     },
@@ -116,10 +116,12 @@ fn unfit_words(count: usize) -> String {
 impl EngineError {
     /// Whether the connection was lost, at whatever it was doing.
     pub(super) fn is_disconnected(&self) -> bool {
-        let (Self::Db(error) | Self::Store(StoreError::Db(error)) | Self::Step { source: error, .. }) = self else {
-            return false;
+        let class = match self {
+            Self::Db(error) | Self::Store(StoreError::Db(error)) => error.class(),
+            Self::Step { source, .. } => source.class(),
+            _ => return false,
         };
-        error.class() == Class::Disconnected
+        class == Class::Disconnected
     }
 }
 

@@ -174,7 +174,7 @@ impl Session<'_> {
                 place: Box::new(place(step)),
                 summary,
                 blockers: if error.class() == Class::LockTimeout { attempts.blockers() } else { Vec::new() },
-                source: error,
+                source: Box::new(error),
                 clean: ran == 0 && !script.outside_transaction,
             });
         };
@@ -218,7 +218,7 @@ impl Session<'_> {
                 store::start_step(connection, start).await?;
                 failpoint::pass("step.begin");
                 // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
-                connection.set_patience(script.patience, asking.instant).await?;
+                asking.set_patience(connection, script.patience).await?;
                 run_statements(connection, script, &start.summary, asking, false).await?;
                 connection.set_patience(Patience::Seconds, None).await?;
                 let seen = look(connection, script).await?;
@@ -259,7 +259,7 @@ impl Session<'_> {
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
         have_for_an_instant(connection, script, &start.summary, asking).await?;
-        connection.set_patience(script.patience, asking.instant).await?;
+        asking.set_patience(connection, script.patience).await?;
         let done = run_statements(connection, script, &start.summary, asking, !script.rendered_again).await;
         connection.set_patience(Patience::Seconds, None).await?;
         if let Err(failure) = done {
@@ -375,9 +375,9 @@ async fn have_for_an_instant(
         Some(table) if script.patience != Patience::Instant => dialect.have_for_an_instant(table),
         _ => return Ok(()),
     };
-    connection.set_patience(Patience::Instant, asking.instant).await?;
+    asking.set_patience(connection, Patience::Instant).await?;
     for sql in &statements {
-        match run_statement(connection, sql, summary, asking, true).await {
+        match run_statement(connection, sql, summary, asking, Some(Patience::Instant)).await {
             // It is a courtesy: who may not lock tables waits for a while, and so do others.
             Err(error) if error.class() == Class::Denied => return Ok(()),
             done => done.map_err(|error| Failure::Statement(error, 0))?,
@@ -394,6 +394,7 @@ async fn run_statements(
     asking: &Asking<'_>,
     again: bool,
 ) -> Result<(), Failure> {
+    let again = again.then_some(script.patience);
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
@@ -426,7 +427,7 @@ async fn run_statement(
     sql: &str,
     summary: &str,
     asking: &Asking<'_>,
-    again: bool,
+    again: Option<Patience>,
 ) -> Result<(), DbError> {
     loop {
         asking.attempts.sends(sql);
@@ -436,8 +437,12 @@ async fn run_statement(
                 return Ok(());
             }
             Err(error) => {
-                if !again || !asking.again(summary, &error).await {
+                let Some(patience) = again else { return Err(error) };
+                if !asking.again(summary, &error).await {
                     return Err(error);
+                }
+                if patience == Patience::Instant {
+                    asking.set_patience(connection, patience).await?;
                 }
             }
         }
@@ -455,6 +460,15 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    /// Sets how long the next try waits.
+    async fn set_patience(&self, connection: &mut Connection, patience: Patience) -> Result<(), DbError> {
+        let patience = match patience {
+            Patience::Instant if self.attempts.takes_a_moment() => Patience::Moment,
+            other => other,
+        };
+        connection.set_patience(patience, self.instant).await
+    }
+
     /// Whether to try again what did not get its lock; if so, after a pause in which nothing is held.
     async fn again(&self, summary: &str, error: &DbError) -> bool {
         if !may_try_again(error, self.deadline) || self.observer.interrupted() {

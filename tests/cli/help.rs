@@ -148,6 +148,10 @@ fn of_expand() {
           --release <RELEASE>
               The release; left out, the open one, or else the next
 
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
+
           --database <URL>
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
@@ -317,6 +321,10 @@ fn of_contract() {
               - json: For programs
 
               [default: text]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed

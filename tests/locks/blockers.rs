@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{books, reader};
+use super::{account, books, reader};
 use crate::support::{Kind, PrivateServer, Session, TestDatabase, Train, alone, run};
 
 const PAGES: (&str, &str) =
@@ -59,7 +59,10 @@ fn blockers_are_ended_where_that_is_asked_for_on_postgres() {
                 (cancelled.is_err(), busy.lines("SELECT 1").await)
             })
         });
-        while session.value("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()").await.is_none()
+        while session
+            .value("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND pid <> pg_backend_pid()")
+            .await
+            .is_none()
         {}
         let output = train.concertina().run(&["expand", "--cancel-blockers-after", "1s"]);
         output.expect_code(0).expect_stderr("ended session").expect_stderr("cancelled the statement of session");
@@ -94,10 +97,8 @@ fn blockers_are_named_and_ended_where_mariadb_knows_them() {
         let server = PrivateServer::start(Kind::MySql, &["--performance-schema=ON"]).await;
         let db = TestDatabase::create_on(Kind::MySql, &server.admin_url(), "blockers_are_ended").await;
         let mut session = books(&db).await;
-        let owner = session.value("SELECT SUBSTRING_INDEX(USER(), '@', 1)").await.expect("a user");
         let mut admin = server.admin().await;
-        let host = admin.value(format!("SELECT Host FROM mysql.user WHERE User = '{owner}'")).await.expect("a host");
-        let account = format!("'{owner}'@'{host}'");
+        let account = account(&mut session, &mut admin).await;
         admin.run("UPDATE performance_schema.setup_instruments SET ENABLED = 'YES' WHERE NAME = 'wait/lock/metadata/sql/mdl'").await;
         admin.run(format!("GRANT PROCESS, CONNECTION ADMIN ON *.* TO {account}")).await;
         admin.run(format!("GRANT SELECT ON performance_schema.* TO {account}")).await;

@@ -21,6 +21,13 @@ async fn books(db: &TestDatabase) -> Session {
     session
 }
 
+/// The owner's account on MariaDB, as a GRANT names it.
+async fn account(session: &mut Session, admin: &mut Session) -> String {
+    let user = session.value("SELECT SUBSTRING_INDEX(USER(), '@', 1)").await.expect("a user");
+    let host = admin.value(format!("SELECT Host FROM mysql.user WHERE User = '{user}'")).await.expect("a host");
+    format!("'{user}'@'{host}'")
+}
+
 /// Somebody who has read the table, and has not ended the transaction.
 async fn reader(db: &TestDatabase) -> Session {
     let mut session = db.owner().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{books, reader};
+use super::{account, books, reader};
 use crate::support::{Kind, Session, TestDatabase, Train, on_every_server, run};
 
 /// How long the table is held.
@@ -171,5 +171,48 @@ fn a_step_has_its_own_timeout_and_limit() {
         train.concertina().run(&["expand"]).expect_code(0);
         train.project().edit("expand/r1/01_pages.yaml", "    locks: { timeout: 60ms, retry_for: 3s }\n", "");
         train.concertina().run(&["check"]).expect_code(5);
+    });
+}
+
+/// Transactions of 40 ms one after the other, in several sessions: at no instant has nobody the table.
+#[test]
+fn a_table_that_is_never_free_is_waited_for_a_moment() {
+    run(Kind::MySql, "a_table_that_is_never_free", async |db: TestDatabase| {
+        let mut session = books(&db).await;
+        let owner = db.owner_url().to_owned();
+        let mut admin = db.admin().await;
+        let account = account(&mut session, &mut admin).await;
+        admin.run(format!("GRANT PROCESS ON *.* TO {account}")).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = (1..=6)
+            .map(|writer| {
+                let (stop, url) = (Arc::clone(&stop), owner.clone());
+                beside(move || async move {
+                    let mut session = Session::open(Kind::MySql, &url).await;
+                    let mut longest = Duration::ZERO;
+                    while !stop.load(Ordering::Relaxed) {
+                        let since = Instant::now();
+                        session.run("BEGIN").await;
+                        session.run(format!("UPDATE books SET title = 'mine' WHERE id = {writer}")).await;
+                        longest = longest.max(since.elapsed());
+                        tokio::time::sleep(Duration::from_millis(40)).await;
+                        session.run("COMMIT").await;
+                    }
+                    longest
+                })
+            })
+            .collect();
+        let mut train = Train::with_settings(&db, "locks: { retry_for: 20s }");
+        train.add(&[(
+            "expand/01_pages.yaml",
+            "steps:\n  - add_column: { table: books, column: { name: pages, type: integer } }\n",
+        )]);
+        let output = train.concertina().run(&["expand"]);
+        stop.store(true, Ordering::Relaxed);
+        for writer in writers {
+            let longest = writer.join().expect("a writer");
+            assert!(longest < Duration::from_millis(1_500), "a write waited for {longest:?}");
+        }
+        output.expect_code(0);
     });
 }

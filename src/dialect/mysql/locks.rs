@@ -14,6 +14,7 @@ impl Locks for MySql {
                 let seconds = instant.map_or(least, |instant| instant.as_secs().max(least));
                 format!("SET SESSION lock_wait_timeout = {seconds}")
             }
+            Patience::Moment => "SET SESSION lock_wait_timeout = 1".to_owned(),
             Patience::Seconds | Patience::Minutes => {
                 "SET SESSION lock_wait_timeout = 5, innodb_lock_wait_timeout = 5".to_owned()
             }

@@ -10,6 +10,7 @@ impl Locks for Postgres {
         let milliseconds = match patience {
             // 0 would be no limit at all.
             Patience::Instant => instant.map_or(50, |instant| instant.as_millis().max(1)),
+            Patience::Moment => 1_000,
             Patience::Seconds => 5_000,
             // Concurrent builds wait for old transactions while they block nobody.
             Patience::Minutes => 600_000,

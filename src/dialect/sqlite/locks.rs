@@ -9,6 +9,7 @@ impl Locks for Sqlite {
     fn lock_wait(&self, patience: Patience, instant: Option<Duration>) -> String {
         let milliseconds = match patience {
             Patience::Instant => instant.map_or(250, |instant| instant.as_millis()),
+            Patience::Moment => 1_000,
             Patience::Seconds | Patience::Minutes => 5_000,
         };
         format!("PRAGMA busy_timeout = {milliseconds}")
