@@ -22,6 +22,8 @@ pub struct FileStep {
     pub step: Step,
     /// Where it is.
     pub origin: Origin,
+    /// The tables that its text names.
+    pub tables: Vec<String>,
     /// How it asks for its locks.
     pub locks: StepLocks,
     /// Its text without comments and layout, which is what its checksum is over.
@@ -177,6 +179,7 @@ impl Loader {
                     id: format!("{id}/{}", index + 1),
                     step,
                     origin,
+                    tables: named_tables(&inner),
                     locks,
                     body: Sql::Same(canonical(&inner)),
                 });
@@ -288,6 +291,7 @@ impl Loader {
             id: format!("{id}/1"),
             step: Step::Sql(SqlStep { run: Sql::Each(runs), undo }),
             origin: Origin::file(&first?),
+            tables: Vec::new(),
             locks: StepLocks::default(),
             body: Sql::Each(bodies),
         })
@@ -423,6 +427,31 @@ fn require_what_was_not_null(release: &mut Release) {
 /// The path that a file would have in another phase.
 fn in_folder(document: &Document, phase: Phase, other: Phase) -> String {
     document.source.path.replacen(phase.folder(), other.folder(), 1)
+}
+
+/// The tables that a step names: what is changed, and what it refers to.
+fn named_tables(step: &Value) -> Vec<String> {
+    let mut tables = Vec::new();
+    let mut rest = vec![step];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Mapping(map) => {
+                for (key, value) in map {
+                    match (key.as_str(), value) {
+                        (Some("table"), Value::String(table)) => tables.push(table.clone()),
+                        (Some("create_table"), table) => {
+                            tables.extend(table.get("name").and_then(Value::as_str).map(str::to_owned));
+                            rest.push(table);
+                        }
+                        (_, value) => rest.push(value),
+                    }
+                }
+            }
+            Value::Sequence(values) => rest.extend(values),
+            _ => {}
+        }
+    }
+    tables
 }
 
 /// A value's text with comments and layout gone, so that neither changes a checksum.

@@ -192,6 +192,9 @@ fn in_words(event: &Event) -> Option<String> {
         }
         Event::Verifying { subject, rows } => format!("  verify {subject}: {rows} rows looked at"),
         Event::Verified { subject } => format!("  verified {subject}"),
+        Event::Drifted { differences } => {
+            format!("  somebody else changed the schema: {}", differences.join("; "))
+        }
         Event::Forced { gate, reason } => format!("  the gate `{gate}` is forced: {reason}"),
     })
 }
@@ -230,6 +233,7 @@ fn as_json(event: &Event) -> serde_json::Value {
         }
         Event::Verifying { subject, rows } => json!({ "event": "verifying", "subject": subject, "rows": rows }),
         Event::Verified { subject } => json!({ "event": "verified", "subject": subject }),
+        Event::Drifted { differences } => json!({ "event": "drifted", "differences": differences }),
         Event::Forced { gate, reason } => json!({ "event": "forced", "gate": gate, "reason": reason }),
     }
 }

@@ -9,6 +9,7 @@ mod keywords;
 pub mod lex;
 mod locks;
 mod mysql;
+mod objects;
 mod postgres;
 mod schema;
 mod signals;
@@ -24,6 +25,7 @@ pub use definition::{
     TableDefinition, UniqueDefinition,
 };
 pub use locks::{BlockersQuery, Locks};
+pub use objects::{Difference, Objects, differences};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };

@@ -6,7 +6,7 @@ use super::session::Session;
 use super::{EngineError, Observer};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
-use crate::dialect::{Kind, Schema, Table};
+use crate::dialect::{Kind, Objects, Schema, Table, differences as between};
 use crate::store::{self, BaselineEntry};
 
 /// Records the baseline up to a version as applied, if the database is what it makes. Returns the files recorded.
@@ -93,82 +93,22 @@ async fn scratch_schema(connection: &Connection, entries: &[BaselineEntry]) -> R
     Ok(made)
 }
 
+/// What is compared of a table: its triggers are nobody's business here, and are written otherwise in another place.
+fn compared(table: &Table) -> Objects {
+    table.objects().into_iter().filter(|(object, _)| !object.starts_with("trigger ")).collect()
+}
+
 /// What the live schema lacks or has otherwise; tables that the baseline does not know are left alone.
 fn differences(made: &Schema, live: &Schema) -> Vec<String> {
     let mut found = Vec::new();
     for (name, table) in made.tables.iter().filter(|(name, _)| !name.contains('.')) {
         match live.table(name) {
-            Some(other) => compare(table, other, &mut found),
+            Some(live) => {
+                let differences = between(&compared(table), &compared(live));
+                found.extend(differences.iter().map(|difference| difference.words("is not the baseline's", "not")));
+            }
             None => found.push(format!("table {name} is missing")),
         }
     }
     found
-}
-
-fn index_words(index: &crate::dialect::Index) -> String {
-    let unique = if index.unique { " unique" } else { "" };
-    let invalid = if index.valid { "" } else { ", invalid" };
-    format!("{}{unique} ({}){invalid}", index.name, index.columns.join(", "))
-}
-
-fn compare(made: &Table, live: &Table, found: &mut Vec<String>) {
-    let name = &made.name;
-    for column in &made.columns {
-        match live.column(&column.name) {
-            None => found.push(format!("column {name}.{} is missing", column.name)),
-            Some(other) => {
-                let describe = |column: &crate::dialect::Column| {
-                    let null = if column.nullable { "NULL" } else { "NOT NULL" };
-                    let default =
-                        column.default.as_ref().map_or_else(String::new, |default| format!(" DEFAULT {default}"));
-                    format!("{} {null}{default}", column.type_name)
-                };
-                if describe(column) != describe(other) {
-                    found.push(format!(
-                        "column {name}.{} is {}, not {}",
-                        column.name,
-                        describe(other),
-                        describe(column)
-                    ));
-                }
-            }
-        }
-    }
-    for column in live.columns.iter().filter(|column| made.column(&column.name).is_none()) {
-        found.push(format!("column {name}.{} is not the baseline's", column.name));
-    }
-    if made.primary_key != live.primary_key {
-        found.push(format!(
-            "the primary key of {name} is ({}), not ({})",
-            live.primary_key.join(", "),
-            made.primary_key.join(", ")
-        ));
-    }
-    let sets = |table: &Table| -> [Vec<String>; 4] {
-        let mut uniques: Vec<String> =
-            table.uniques.iter().map(|unique| format!("({})", unique.columns.join(", "))).collect();
-        let mut indexes: Vec<String> = table.indexes.iter().map(index_words).collect();
-        let mut keys: Vec<String> = table
-            .foreign_keys
-            .iter()
-            .map(|key| {
-                format!("({}) to {} ({})", key.columns.join(", "), key.references, key.referenced_columns.join(", "))
-            })
-            .collect();
-        let mut checks: Vec<String> = table.checks.iter().map(|check| check.expression.clone()).collect();
-        uniques.sort();
-        indexes.sort();
-        keys.sort();
-        checks.sort();
-        [uniques, indexes, keys, checks]
-    };
-    let words = ["unique constraint", "index", "foreign key", "check"];
-    for ((made, live), word) in sets(made).iter().zip(&sets(live)).zip(words) {
-        for item in made.iter().filter(|item| !live.contains(item)) {
-            found.push(format!("{word} {item} of {name} is missing"));
-        }
-        for item in live.iter().filter(|item| !made.contains(item)) {
-            found.push(format!("{word} {item} of {name} is not the baseline's"));
-        }
-    }
 }

@@ -115,6 +115,11 @@ pub enum Event {
         /// What was.
         subject: String,
     },
+    /// Somebody else changed tables that releases have changed.
+    Drifted {
+        /// What differs, in words.
+        differences: Vec<String>,
+    },
     /// A gate was overridden.
     Forced {
         /// Its word.

@@ -116,6 +116,7 @@ impl<'p> Session<'p> {
         } else {
             self.take_lease(phase.word()).await?;
         }
+        self.tell_schema_drift().await?;
         let put_back = if phase == Phase::Expand { self.put_syncs_back().await? } else { Vec::new() };
         let Some(release) = self.admitted(phase, options).await? else {
             return Ok(self.outcome(put_back, false, None));
@@ -223,6 +224,7 @@ impl<'p> Session<'p> {
         }
         self.take_lease("upgrade").await?;
         self.refuse_upgrade(last).await?;
+        self.tell_schema_drift().await?;
         let mut done = Vec::new();
         if !self.standing().baseline_pending.is_empty() {
             done.extend(self.apply_baseline().await?);

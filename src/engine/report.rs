@@ -10,7 +10,7 @@ use crate::db::Target;
 use crate::dialect::Statement;
 use crate::plan::{
     BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, broken_triggers, check_release, drifts,
-    installed_syncs, may_run,
+    installed_syncs, may_run, schema_drift,
 };
 use crate::step::Phase;
 use crate::store::{self, worker::WorkerRecord};
@@ -288,6 +288,7 @@ impl Session<'_> {
         let standing = self.standing();
         let mut drift: Vec<String> =
             drifts(project, dialect.kind(), &self.facts).iter().map(|drift: &Drift| drift.words()).collect();
+        drift.extend(schema_drift(&self.facts, &schema));
         let mut releases = Vec::new();
         for (release, state) in &standing.releases {
             drift.extend(

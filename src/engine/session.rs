@@ -1,15 +1,16 @@
 //! A command's session with the database: the connection, the lease where it writes, and the facts as they are now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{EngineError, Event, Observer, Overrides};
 use crate::catalog::Project;
 use crate::db::{Connection, Target};
+use crate::dialect::Objects;
 use crate::plan::{
     BackfillFact, BaselineFact, Facts, Gate, PhaseFact, Refused, Standing, StepFact, baseline_gate, broken_triggers,
-    drifts,
+    drifts, kept_tables, schema_drift, states,
 };
 use crate::step::Phase;
 use crate::store::{self, BaselineEntry, Lease, Records};
@@ -181,6 +182,17 @@ impl<'p> Session<'p> {
         Ok(store::append(connection, lease, subject, outcome, detail, took).await?)
     }
 
+    /// Tells what somebody else changed in the tables that releases have changed, and keeps that in the history: the phase's end
+    /// takes it for granted.
+    pub(super) async fn tell_schema_drift(&mut self) -> Result<(), EngineError> {
+        let found = schema_drift(&self.facts, &self.connection.inspect().await?);
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.tell(Event::Drifted { differences: found.clone() });
+        self.note("schema", "drift", Some(found.join("; ")), None).await
+    }
+
     /// Records that a phase begins, fenced.
     pub(super) async fn start_phase(&mut self, release: &str, phase: Phase) -> Result<Instant, EngineError> {
         self.tell(Event::PhaseStarted { release: release.to_owned(), phase });
@@ -205,16 +217,19 @@ impl<'p> Session<'p> {
         crate::db::failpoint::pass("phase.finish");
         let took = since.elapsed();
         let milliseconds = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
+        let tables = states(&kept_tables(self.project, &self.facts), &self.connection.inspect().await?);
         let (connection, lease) = self.connection_and_lease();
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
                 store::finish_phase(connection, release, phase.word()).await?;
+                store::save_tables(connection, &tables).await?;
                 let subject = format!("{release}/{phase}");
                 store::append(connection, lease, &subject, "done", None, Some(milliseconds)).await
             })
             .await?;
         self.facts.phases.insert((release.to_owned(), phase), PhaseFact { finished: true });
+        self.facts.tables = tables;
         self.tell(Event::PhaseDone { release: release.to_owned(), phase, took });
         Ok(())
     }
@@ -259,8 +274,13 @@ impl<'p> Session<'p> {
 
 fn facts(records: &Records, baseline: Vec<BaselineFact>) -> Facts {
     let triggers = records.triggers.iter().cloned();
+    let mut tables: BTreeMap<String, Objects> = BTreeMap::new();
+    for (table, object, definition) in records.objects.iter().cloned() {
+        tables.entry(table).or_default().insert(object, definition);
+    }
     Facts {
         baseline,
+        tables,
         triggers: triggers.map(|(table, name, fingerprint)| ((table, name), fingerprint)).collect(),
         phases: records
             .phases

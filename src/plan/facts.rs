@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dialect::Objects;
 use crate::step::Phase;
 
 /// Everything recorded.
@@ -15,6 +16,8 @@ pub struct Facts {
     pub steps: BTreeMap<String, StepFact>,
     /// Backfills that began.
     pub backfills: BTreeMap<String, BackfillFact>,
+    /// What tables looked like when a phase was last done.
+    pub tables: BTreeMap<String, Objects>,
     /// What triggers looked like when they were installed: fingerprints, by table and name.
     pub triggers: BTreeMap<(String, String), String>,
 }

@@ -19,8 +19,8 @@ pub use lease::{Lease, LeaseHolder};
 pub use ranges::RangeRecord;
 pub use records::{
     BackfillRecord, PhaseRecord, Records, StepRecord, StepStart, accept_backfill, accept_step, fail_step,
-    finish_backfill, finish_phase, finish_step, is_backfill_finished, load, save_triggers, start_backfill, start_phase,
-    start_step,
+    finish_backfill, finish_phase, finish_step, is_backfill_finished, load, save_tables, save_triggers, start_backfill,
+    start_phase, start_step,
 };
 
 use crate::db::{Connection, DbError};
@@ -58,11 +58,12 @@ pub enum StoreError {
 }
 
 /// The newest version of our own tables.
-pub(crate) const STATE_VERSION: i64 = 3;
-const STATE_SCHEMA: [(&str, &str); 3] = [
+pub(crate) const STATE_VERSION: i64 = 4;
+const STATE_SCHEMA: [(&str, &str); 4] = [
     ("V1__state", include_str!("schema/V1__state.sql")),
     ("V2__triggers", include_str!("schema/V2__triggers.sql")),
     ("V3__workers", include_str!("schema/V3__workers.sql")),
+    ("V4__tables", include_str!("schema/V4__tables.sql")),
 ];
 const STATE_HISTORY: &str = "concertina_schema_history";
 

@@ -1,5 +1,7 @@
 //! The facts: phases, steps, backfills and their ranges.
 
+use std::collections::BTreeMap;
+
 use super::ranges::{self, RangeRecord};
 use super::worker::{self, WorkerRecord};
 use super::{LeaseHolder, StoreError, lease};
@@ -16,6 +18,8 @@ pub struct Records {
     pub backfills: Vec<BackfillRecord>,
     /// Their ranges.
     pub ranges: Vec<RangeRecord>,
+    /// The tables' objects when a phase was last done: table, object, definition.
+    pub objects: Vec<(String, String, String)>,
     /// The triggers that were seen when they were installed, each by its table and its name, with its fingerprint.
     pub triggers: Vec<(String, String, String)>,
     /// The processes that migrate.
@@ -93,7 +97,13 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
     } else {
         Vec::new()
     };
+    let objects = if connection.has_table("concertina_object").await? {
+        all(connection, "SELECT table_name, object, definition FROM concertina_object").await?
+    } else {
+        Vec::new()
+    };
     Ok(Records {
+        objects: objects.iter().map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect(),
         triggers: triggers.iter().map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect(),
         phases: phases
             .iter()
@@ -237,6 +247,26 @@ pub async fn save_triggers(
             &[table.clone().into(), name.clone().into()],
         )
         .await?;
+    }
+    Ok(())
+}
+
+/// Records what tables look like, and forgets those that are not named.
+pub async fn save_tables(
+    connection: &mut Connection,
+    tables: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Result<(), StoreError> {
+    connection.execute("DELETE FROM concertina_object", &[]).await?;
+    let dialect = connection.shared_dialect();
+    let insert = dialect.placeholders(&format!(
+        "INSERT INTO concertina_object (table_name, object_number, object, definition, seen_at) VALUES (?, ?, ?, ?, {})",
+        dialect.now()
+    ));
+    for (table, objects) in tables {
+        for (number, (object, definition)) in (0_i64..).zip(objects) {
+            let values = [table.as_str().into(), number.into(), object.as_str().into(), definition.as_str().into()];
+            connection.execute(&insert, &values).await?;
+        }
     }
     Ok(())
 }
