@@ -1,0 +1,67 @@
+//! `rename`: a rename of a table or a column, in whatever phase.
+
+use crate::plan::lint::effect::Effect;
+use crate::plan::lint::view::View;
+use crate::plan::lint::{Finder, Rule, RuleText, Severity};
+
+pub(super) const RULE: Rule = Rule {
+    text: RuleText {
+        name: "rename",
+        severity: Severity::Error,
+        judges: "a rename of a table or a column, in whatever phase",
+        why: "In expand the old nodes fail at once, and in contract the new ones do: no moment is right for both names.",
+        remedy: "add the new one in expand, sync both, backfill, and drop the old one in contract",
+    },
+    bad: &[(
+        "expand/ocata/01_rename.sql",
+        r#"ALTER TABLE images RENAME COLUMN owner TO project_id;
+"#,
+    )],
+    good: &[
+        (
+            "expand/ocata/01_visibility.yaml",
+            r#"steps:
+  - add_column:
+      table: images
+      column: { name: visibility, type: string(10) }
+    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
+  - drop_not_null: { table: images, column: is_public }
+  - sync:
+      name: images_visibility
+      table: images
+      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
+      backward: { is_public: visibility = 'public' }
+"#,
+        ),
+        (
+            "data/ocata/01_visibility.yaml",
+            r#"backfill:
+  table: images
+  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
+  where: visibility IS NULL
+"#,
+        ),
+        (
+            "contract/ocata/01_visibility.yaml",
+            r#"steps:
+  - set_not_null: { table: images, column: visibility }
+  - drop_column: { table: images, column: is_public }
+"#,
+        ),
+    ],
+    check,
+};
+
+fn check(view: &View<'_>, finder: &mut Finder<'_>) {
+    for act in view.raw() {
+        match &act.effect {
+            Effect::RenameColumn { table, from, to } if !view.adds(table, from) => {
+                finder.at(act, format!("the column `{from}` of `{table}` becomes `{to}` under nodes that use it"));
+            }
+            Effect::RenameTable { from, to } if !view.makes(from) => {
+                finder.at(act, format!("the table `{from}` becomes `{to}` under nodes that use it"));
+            }
+            _ => {}
+        }
+    }
+}
