@@ -93,6 +93,12 @@ impl Project {
         self.baseline.get(&Some(kind)).or_else(|| self.baseline.get(&None)).map_or(&[], Vec::as_slice)
     }
 
+    /// The databases that the project is for: those with a baseline of their own, or all.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let own: Vec<Kind> = self.baseline.keys().copied().flatten().collect();
+        if own.is_empty() { Kind::ALL.to_vec() } else { own }
+    }
+
     /// The release of this name, with its place in the train.
     pub fn release(&self, name: &str) -> Option<(usize, &Release)> {
         self.releases.iter().enumerate().find(|(_, release)| release.name == name)

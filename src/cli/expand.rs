@@ -1,8 +1,9 @@
 //! `concertina expand`
 
 use super::migrate::print_outcome;
-use super::{Failure, Shell, exit};
+use super::{Failure, Shell, exit, lint_gate};
 use crate::engine::{PhaseOptions, run_phase};
+use crate::plan::Gate;
 use crate::step::Phase;
 
 /// Run the expand phase: additive schema changes and syncs, while the old release runs
@@ -11,11 +12,14 @@ pub(super) struct Expand {
     /// The release; left out, the open one, or else the next
     #[arg(long)]
     release: Option<String>,
+    /// Override a gate, `lint`; the history keeps it
+    #[arg(long, value_name = "GATE", value_parser = lint_gate)]
+    force: Vec<Gate>,
 }
 
 impl Expand {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let options = PhaseOptions { release: self.release, ..PhaseOptions::default() };
+        let options = PhaseOptions { release: self.release, force: self.force, ..PhaseOptions::default() };
         let outcome = run_phase(&shell.project, &shell.target, Phase::Expand, &options, &shell.talk).await?;
         print_outcome(shell, &outcome)?;
         Ok(exit::DONE)

@@ -187,6 +187,9 @@ fn in_words(event: &Event) -> Option<String> {
         }
         Event::Verifying { subject, rows } => format!("  verify {subject}: {rows} rows looked at"),
         Event::Verified { subject } => format!("  verified {subject}"),
+        Event::Lint(finding) => {
+            format!("  {}[{}]: {}", finding.severity, finding.rule, finding.diagnostic())
+        }
         Event::Forced { gate, reason } => format!("  the gate `{gate}` is forced: {reason}"),
     })
 }
@@ -221,6 +224,10 @@ fn as_json(event: &Event) -> serde_json::Value {
         }
         Event::Verifying { subject, rows } => json!({ "event": "verifying", "subject": subject, "rows": rows }),
         Event::Verified { subject } => json!({ "event": "verified", "subject": subject }),
+        Event::Lint(finding) => json!({
+            "event": "lint", "severity": finding.severity, "rule": finding.rule,
+            "message": finding.diagnostic().to_string(), "remedy": finding.remedy
+        }),
         Event::Forced { gate, reason } => json!({ "event": "forced", "gate": gate, "reason": reason }),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::plan::Finding;
 use crate::step::Phase;
 
 /// Something that happened.
@@ -98,6 +99,8 @@ pub enum Event {
         /// What was.
         subject: String,
     },
+    /// Lint found something in the files that are about to run.
+    Lint(Finding),
     /// A gate was overridden.
     Forced {
         /// Its word.

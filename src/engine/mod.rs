@@ -8,6 +8,7 @@ mod baseline;
 mod control;
 mod error;
 mod event;
+mod lint;
 mod pace;
 mod phases;
 mod report;

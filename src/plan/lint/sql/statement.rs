@@ -118,7 +118,7 @@ fn create(mut cursor: Cursor<'_, '_>, kind: Kind) -> Read {
     while cursor.eat_any(&["definer", "algorithm"]) {
         cursor.eat_symbol("=");
         cursor.next();
-        while cursor.peek().is_some_and(|token| token.text.starts_with('@')) {
+        if cursor.eat_symbol("@") || cursor.peek().is_some_and(|token| token.text.starts_with('@')) {
             cursor.next();
         }
     }
