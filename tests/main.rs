@@ -25,6 +25,7 @@ mod conformance;
 mod crash;
 mod layout;
 mod lease;
+mod lint;
 mod steps;
 mod support;
 mod sync;

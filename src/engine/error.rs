@@ -31,7 +31,7 @@ pub enum EngineError {
     /// Lint found errors; nothing was run.
     #[error("lint: {} in the files of {}", error_words(*.errors), .releases.join(", "))]
     Lint {
-        /// The releases that were to run.
+        /// The releases that have them.
         releases: Vec<String>,
         /// How many of the findings are errors.
         errors: usize,

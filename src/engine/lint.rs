@@ -11,10 +11,15 @@ impl Session<'_> {
     /// It is asked before the lease and under it; what it says is said, and recorded, once.
     pub(super) async fn refuse_lint(&mut self, releases: &[&Release], force: &[Gate]) -> Result<(), EngineError> {
         let findings = self.left_to_judge(releases);
-        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        let mut wrong: Vec<String> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| finding.release.clone())
+            .collect();
+        let errors = wrong.len();
         if errors > 0 && !force.contains(&Gate::Lint) {
-            let releases = releases.iter().map(|release| release.name.clone()).collect();
-            return Err(EngineError::Lint { releases, errors, findings });
+            wrong.dedup();
+            return Err(EngineError::Lint { releases: wrong, errors, findings });
         }
         if !self.is_writing() {
             return Ok(());

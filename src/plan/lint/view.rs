@@ -81,7 +81,15 @@ impl<'p> View<'p> {
 
     /// Whether a table is made by this release, so that no older node knows it and hardly a row is in it.
     pub(super) fn makes(&self, table: &str) -> bool {
-        self.of(Phase::Expand).any(|act| matches!(&act.effect, Effect::CreateTable(new) if same(&new.name, table)))
+        // `IF NOT EXISTS` makes nothing where there is one, and what is dropped first was there.
+        let first = self.of(Phase::Expand).find_map(|act| match &act.effect {
+            Effect::CreateTable(new) if same(&new.name, table) => Some(true),
+            Effect::DropTable { table: other } | Effect::RenameTable { from: other, .. } if same(other, table) => {
+                Some(false)
+            }
+            _ => None,
+        });
+        first == Some(true) && self.before.table(table).is_none()
     }
 
     /// Whether a column is added by this release.

@@ -49,15 +49,12 @@ fn check(view: &View<'_>, finder: &mut Finder<'_>) {
                 };
                 finder.at(act, format!("{what} of `{table}` is added and checked in one go, with writers waiting"));
             }
-            Effect::AddColumn { table, column }
-                if view.kind == Kind::Postgres && !view.makes(table) && has_default(column.default.as_ref()) =>
-            {
-                if column.references || column.check || column.key {
-                    let message = format!(
-                        "the constraint of the new column `{}` is checked row by row, with writers waiting",
-                        column.name
-                    );
-                    finder.at(act, message);
+            Effect::AddColumn { table, column } if view.kind == Kind::Postgres && !view.makes(table) => {
+                // A column without a value has nothing to check; a key is built all the same.
+                let checked = (column.references || column.check) && has_default(column.default.as_ref());
+                if checked || column.key {
+                    let name = &column.name;
+                    finder.at(act, format!("the constraint of the new column `{name}` looks at every row, with writers waiting"));
                 }
             }
             Effect::SetNotNull { table, column } if view.kind == Kind::Postgres && !view.makes(table) => {

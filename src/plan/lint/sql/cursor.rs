@@ -107,7 +107,9 @@ impl<'t, 's> Cursor<'t, 's> {
         }
         let mut depth = 0_i32;
         let end = self.tokens.iter().position(|token| {
-            depth += i32::from(token.is_symbol("(")) - i32::from(token.is_symbol(")"));
+            let opens = token.is_symbol("(") || token.is_symbol("[");
+            let closes = token.is_symbol(")") || token.is_symbol("]");
+            depth += i32::from(opens) - i32::from(closes);
             depth == 0 && token.is_symbol(",")
         });
         let end = end.unwrap_or(self.tokens.len());

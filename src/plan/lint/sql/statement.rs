@@ -4,6 +4,7 @@ use super::alter::{self, is_text};
 use super::cursor::Cursor;
 use super::{Unclear, table};
 use crate::dialect::Kind;
+use crate::dialect::lex::Token;
 use crate::plan::lint::effect::{Effect, NewIndex};
 
 type Read = Result<Vec<Effect>, Unclear>;
@@ -78,7 +79,7 @@ fn maintenance(mut cursor: Cursor<'_, '_>, kind: Kind) -> Read {
         if kind == Kind::Postgres {
             effects.push(Effect::OutsideTransaction { what: "VACUUM" });
         }
-        if kind == Kind::Sqlite || cursor.has_word("full") {
+        if kind == Kind::Sqlite || is_full(&cursor) {
             effects.push(rewrite(String::new(), "`VACUUM` of this kind writes everything anew under a lock"));
         }
         return Ok(effects);
@@ -110,6 +111,15 @@ fn maintenance(mut cursor: Cursor<'_, '_>, kind: Kind) -> Read {
     }
     let word = cursor.peek().map_or_else(String::new, |token| token.text.to_uppercase());
     Err(Unclear::Because { reason: format!("what `{word}` does is not judged"), anything: true })
+}
+
+/// Whether a VACUUM is FULL, and not `FULL FALSE`.
+fn is_full(cursor: &Cursor<'_, '_>) -> bool {
+    let off = |token: Option<&Token<'_>>| {
+        token.is_some_and(|token| ["false", "off", "0"].iter().any(|word| token.text.eq_ignore_ascii_case(word)))
+    };
+    let tokens = cursor.rest();
+    tokens.iter().enumerate().any(|(at, token)| token.is_word("full") && !off(tokens.get(at + 1)))
 }
 
 fn create(mut cursor: Cursor<'_, '_>, kind: Kind) -> Read {
