@@ -59,7 +59,9 @@ fn one_release_is_judged_by_itself() {
     let output = lint(&project(), &["--release", "two"]);
     output.expect_code(0).expect_stdout("1 warning, 1 silenced with a reason");
     assert!(!output.stdout.contains("removal-in-expand"), "{output}");
-    lint(&project(), &["--release", "three"]).expect_code(2).expect_stderr("there is no release `three` in the train (one, two)");
+    lint(&project(), &["--release", "three"])
+        .expect_code(2)
+        .expect_stderr("there is no release `three` in the train (one, two)");
 }
 
 #[test]
@@ -116,9 +118,15 @@ fn github_has_an_annotation_a_finding() {
 
 #[test]
 fn files_that_are_no_project_are_annotated_too() {
-    let project = Project::new(&[("concertina.yaml", "releases: [one]\n"), ("expand/one/01_a.yaml", "steps:\n  - drop_it: {}\n")]);
+    let project = Project::new(&[
+        ("concertina.yaml", "releases: [one]\n"),
+        ("expand/one/01_a.yaml", "steps:\n  - drop_it: {}\n"),
+    ]);
     let output = lint(&project, &["--output", "github"]);
-    output.expect_code(1).expect_stdout("::error file=expand/one/01_a.yaml,line=2,").expect_stdout("title=unsound-project");
+    output
+        .expect_code(1)
+        .expect_stdout("::error file=expand/one/01_a.yaml,line=2,")
+        .expect_stdout("title=unsound-project");
     let output = lint(&project, &["--output", "sarif"]);
     output.expect_code(1);
     assert_eq!(output.json()["runs"][0]["results"][0]["ruleId"], "unsound-project");

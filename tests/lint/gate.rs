@@ -9,7 +9,11 @@ const TABLE: &str = "steps:\n  - create_table:\n      name: items\n      columns
 async fn expect_refused(db: &TestDatabase, concertina: &Concertina, arguments: &[&str]) -> Output {
     let before = Dump::of(db).await;
     let output = concertina.run(arguments);
-    output.expect_code(6).expect_stderr("error[").expect_stderr("error: lint: 1 error in the files of r2").expect_stderr("--force lint");
+    output
+        .expect_code(6)
+        .expect_stderr("error[")
+        .expect_stderr("error: lint: 1 error in the files of r2")
+        .expect_stderr("--force lint");
     assert!(output.stdout.is_empty(), "a refusal has no result:\n{output}");
     before.expect_same(&Dump::of(db).await);
     output

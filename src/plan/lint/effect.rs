@@ -73,6 +73,7 @@ pub(super) struct NewTable {
 }
 
 /// A column that is made.
+#[expect(clippy::struct_excessive_bools, reason = "each is a clause that a definition has or has not")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NewColumn {
     pub(super) name: String,

@@ -141,7 +141,7 @@ fn section(page: &mut String, rule: RuleText) {
 fn example(page: &mut String, word: &str, files: Example) {
     writeln!(page, "\n{word}:").unwrap();
     for (path, text) in files {
-        let (language, mark) = if path.ends_with(".yaml") { ("yaml", "#") } else { ("sql", "--") };
+        let (language, mark) = if path.rsplit('.').next() == Some("yaml") { ("yaml", "#") } else { ("sql", "--") };
         writeln!(page, "\n```{language}\n{mark} {path}\n{text}```").unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! `backfill-never-done`: a backfill whose `where` its own writes cannot make false.
 
+use super::example;
 use crate::catalog::Work;
 use crate::plan::lint::condition::{asks_for_null, calls_unknown, is_open_case, mentions};
 use crate::plan::lint::view::View;
@@ -22,14 +23,7 @@ pub(super) const RULE: Rule = Rule {
   where: deleted = 0
 "#,
     )],
-    good: &[(
-        "data/ocata/01_visibility.yaml",
-        r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-    )],
+    good: &[example::DATA],
     check,
 };
 

@@ -1,5 +1,6 @@
 //! `backfill-overwrites`: a backfill of a sync's new columns that does not ask for rows which have none of them yet.
 
+use super::example;
 use super::sync_without_backfill::fills;
 use crate::catalog::Work;
 use crate::plan::lint::condition::asks_for_null;
@@ -16,31 +17,8 @@ pub(super) const RULE: Rule = Rule {
         remedy: "add `AND column IS NULL` to `where`, for one of the sync's new columns",
     },
     bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
+        example::BASELINE,
+        example::EXPAND,
         (
             "data/ocata/01_visibility.yaml",
             r#"backfill:
@@ -49,56 +27,9 @@ pub(super) const RULE: Rule = Rule {
   where: visibility IS NULL OR visibility = 'private'
 "#,
         ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
+        example::CONTRACT,
     ],
-    good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
-    ],
+    good: example::WHOLE,
     check,
 };
 

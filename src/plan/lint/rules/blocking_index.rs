@@ -15,14 +15,14 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_owner.postgres.sql",
-        r#"CREATE INDEX images_owner ON images (owner);
-"#,
+        r"CREATE INDEX images_owner ON images (owner);
+",
     )],
     good: &[(
         "expand/ocata/01_owner.yaml",
-        r#"steps:
+        r"steps:
   - create_index: { table: images, name: images_owner, columns: [owner] }
-"#,
+",
     )],
     check,
 };

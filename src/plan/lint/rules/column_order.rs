@@ -14,14 +14,14 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_size.mysql.sql",
-        r#"ALTER TABLE images ADD COLUMN size BIGINT NULL AFTER id;
-"#,
+        r"ALTER TABLE images ADD COLUMN size BIGINT NULL AFTER id;
+",
     )],
     good: &[(
         "expand/ocata/01_size.mysql.sql",
-        r#"-- concertina: allow select-star: every query names its columns
+        r"-- concertina: allow select-star: every query names its columns
 ALTER TABLE images ADD COLUMN size BIGINT NULL;
-"#,
+",
     )],
     check,
 };

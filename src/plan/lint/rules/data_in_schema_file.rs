@@ -14,8 +14,8 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_owner.sql",
-        r#"UPDATE images SET owner = 'nobody' WHERE owner IS NULL;
-"#,
+        r"UPDATE images SET owner = 'nobody' WHERE owner IS NULL;
+",
     )],
     good: &[(
         "data/ocata/01_owner.yaml",

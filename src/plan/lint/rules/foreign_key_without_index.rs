@@ -1,5 +1,6 @@
 //! `foreign-key-without-index`: a foreign key whose columns begin no index.
 
+use super::example;
 use crate::dialect::Kind;
 use crate::plan::lint::effect::{Constraint, Effect};
 use crate::plan::lint::view::View;
@@ -15,48 +16,30 @@ pub(super) const RULE: Rule = Rule {
         remedy: "make an index on the columns above the foreign key",
     },
     bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_fk.yaml",
-            r#"steps:
+            r"steps:
   - add_foreign_key:
       table: images
       name: images_owner
       columns: [owner]
       references: { table: owners, columns: [id] }
-"#,
+",
         ),
     ],
     good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_fk.yaml",
-            r#"steps:
+            r"steps:
   - create_index: { table: images, name: images_owner_idx, columns: [owner] }
   - add_foreign_key:
       table: images
       name: images_owner
       columns: [owner]
       references: { table: owners, columns: [id] }
-"#,
+",
         ),
     ],
     check,

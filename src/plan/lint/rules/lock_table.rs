@@ -14,13 +14,13 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "contract/ocata/01_lock.sql",
-        r#"LOCK TABLE images IN ACCESS EXCLUSIVE MODE;
-"#,
+        r"LOCK TABLE images IN ACCESS EXCLUSIVE MODE;
+",
     )],
     good: &[(
         "contract/ocata/01_note.postgres.sql",
-        r#"COMMENT ON TABLE images IS 'one row an image';
-"#,
+        r"COMMENT ON TABLE images IS 'one row an image';
+",
     )],
     check,
 };

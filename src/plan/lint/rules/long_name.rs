@@ -14,15 +14,15 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_index.yaml",
-        r#"steps:
+        r"steps:
   - create_index: { table: images, name: images_by_the_visibility_and_the_owner_and_the_moment_of_creation, columns: [owner] }
-"#,
+",
     )],
     good: &[(
         "expand/ocata/01_index.yaml",
-        r#"steps:
+        r"steps:
   - create_index: { table: images, name: images_by_owner, columns: [owner] }
-"#,
+",
     )],
     check,
 };

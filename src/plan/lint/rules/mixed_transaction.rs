@@ -15,24 +15,24 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_owner.postgres.sql",
-        r#"-- concertina: allow select-star: every query names its columns
+        r"-- concertina: allow select-star: every query names its columns
 -- concertina: allow prepared-statements: every query names its columns
 ALTER TABLE images ADD COLUMN project VARCHAR(36);
 CREATE INDEX CONCURRENTLY images_project ON images (project);
-"#,
+",
     )],
     good: &[
         (
             "expand/ocata/01_owner.postgres.sql",
-            r#"-- concertina: allow select-star: every query names its columns
+            r"-- concertina: allow select-star: every query names its columns
 -- concertina: allow prepared-statements: every query names its columns
 ALTER TABLE images ADD COLUMN project VARCHAR(36);
-"#,
+",
         ),
         (
             "expand/ocata/02_index.postgres.sql",
-            r#"CREATE INDEX CONCURRENTLY images_project ON images (project);
-"#,
+            r"CREATE INDEX CONCURRENTLY images_project ON images (project);
+",
         ),
     ],
     check,

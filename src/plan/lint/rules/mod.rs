@@ -8,6 +8,7 @@ mod column_order;
 mod contract_drops_new;
 mod contract_loses_data;
 mod data_in_schema_file;
+mod example;
 mod foreign_key_without_index;
 mod lock_table;
 mod long_name;

@@ -15,17 +15,17 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_min.sql",
-        r#"ALTER TABLE images ADD COLUMN min_disk INTEGER NOT NULL;
-"#,
+        r"ALTER TABLE images ADD COLUMN min_disk INTEGER NOT NULL;
+",
     )],
     good: &[(
         "expand/ocata/01_min.yaml",
-        r#"steps:
+        r"steps:
   - add_column:
       table: images
       column: { name: min_disk, type: integer, nullable: false, default: 0 }
     allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-"#,
+",
     )],
     check,
 };

@@ -16,16 +16,16 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_size.yaml",
-        r#"steps:
+        r"steps:
   - add_column: { table: images, column: { name: size, type: bigint } }
-"#,
+",
     )],
     good: &[(
         "expand/ocata/01_size.yaml",
-        r#"steps:
+        r"steps:
   - add_column: { table: images, column: { name: size, type: bigint } }
     allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-"#,
+",
     )],
     check,
 };

@@ -15,14 +15,14 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_drop.sql",
-        r#"ALTER TABLE images DROP COLUMN is_public;
-"#,
+        r"ALTER TABLE images DROP COLUMN is_public;
+",
     )],
     good: &[(
         "contract/ocata/01_drop.sql",
-        r#"-- concertina: allow unwatched-drop: no node has read it since newton
+        r"-- concertina: allow unwatched-drop: no node has read it since newton
 ALTER TABLE images DROP COLUMN is_public;
-"#,
+",
     )],
     check,
 };

@@ -1,5 +1,6 @@
 //! `rename`: a rename of a table or a column, in whatever phase.
 
+use super::example;
 use crate::plan::lint::effect::Effect;
 use crate::plan::lint::view::View;
 use crate::plan::lint::{Finder, Rule, RuleText, Severity};
@@ -14,41 +15,10 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_rename.sql",
-        r#"ALTER TABLE images RENAME COLUMN owner TO project_id;
-"#,
+        r"ALTER TABLE images RENAME COLUMN owner TO project_id;
+",
     )],
-    good: &[
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
-    ],
+    good: &[example::EXPAND, example::DATA, example::CONTRACT],
     check,
 };
 

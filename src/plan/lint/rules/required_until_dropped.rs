@@ -1,5 +1,6 @@
 //! `required-until-dropped`: a contract that drops a column which was NOT NULL without a default until then, and that no sync fills in.
 
+use super::example;
 use crate::dialect::Sync;
 use crate::plan::lint::effect::Effect;
 use crate::plan::lint::known::same;
@@ -16,47 +17,29 @@ pub(super) const RULE: Rule = Rule {
         remedy: "add a drop_not_null to the release's expand files",
     },
     bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "contract/ocata/01_name.yaml",
-            r#"steps:
+            r"steps:
   - drop_column: { table: images, column: name }
     allow: { unwatched-drop: nothing has read it since newton }
-"#,
+",
         ),
     ],
     good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_name.yaml",
-            r#"steps:
+            r"steps:
   - drop_not_null: { table: images, column: name }
-"#,
+",
         ),
         (
             "contract/ocata/01_name.yaml",
-            r#"steps:
+            r"steps:
   - drop_column: { table: images, column: name }
     allow: { unwatched-drop: nothing has read it since newton }
-"#,
+",
         ),
     ],
     check,

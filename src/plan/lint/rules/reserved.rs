@@ -1,7 +1,7 @@
 //! The reserved words: those that no database's own grammar takes for a column's name without quotes.
 //!
 //! PostgreSQL 17, appendix C (reserved, and reserved but for functions and types); MySQL 8.4, section 11.3, and MariaDB
-//! 11's list beside it; SQLite, lang_keywords (those that it does not fall back from).
+//! 11's list beside it; SQLite, `lang_keywords` (those that it does not fall back from).
 
 use crate::dialect::Kind;
 

@@ -16,17 +16,17 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_rank.yaml",
-        r#"steps:
+        r"steps:
   - add_column: { table: images, column: { name: rank, type: integer } }
     allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-"#,
+",
     )],
     good: &[(
         "expand/ocata/01_rank.yaml",
-        r#"steps:
+        r"steps:
   - add_column: { table: images, column: { name: position, type: integer } }
     allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-"#,
+",
     )],
     check,
 };

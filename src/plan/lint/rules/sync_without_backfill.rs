@@ -1,5 +1,6 @@
 //! `sync-without-backfill`: a sync whose new columns no backfill of its release fills in.
 
+use super::example;
 use crate::catalog::{Backfill, Work};
 use crate::dialect::Sync;
 use crate::plan::lint::known::same;
@@ -15,75 +16,8 @@ pub(super) const RULE: Rule = Rule {
         why: "Rows that nobody writes keep NULL in the new column for ever, and new nodes read that.",
         remedy: "add a backfill of the new columns to the release's data files",
     },
-    bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-    ],
-    good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
-    ],
+    bad: &[example::BASELINE, example::EXPAND],
+    good: example::WHOLE,
     check,
 };
 

@@ -1,5 +1,6 @@
 //! `sync-without-contract`: a sync whose old columns its release does not drop in contract.
 
+use super::example;
 use crate::plan::lint::effect::Effect;
 use crate::plan::lint::known::same;
 use crate::plan::lint::view::View;
@@ -14,83 +15,8 @@ pub(super) const RULE: Rule = Rule {
         why: "Contract removes the sync all the same, and from then on the old columns hold what was true once.",
         remedy: "drop the old columns in the release's contract files",
     },
-    bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-    ],
-    good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
-    ],
+    bad: &[example::BASELINE, example::EXPAND, example::DATA],
+    good: example::WHOLE,
     check,
 };
 

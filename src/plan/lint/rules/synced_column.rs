@@ -1,5 +1,6 @@
 //! `synced-new-column`: a new column of a sync that is NOT NULL, or has a default, before contract.
 
+use super::example;
 use crate::plan::lint::view::View;
 use crate::plan::lint::{Finder, Rule, RuleText, Severity};
 use crate::step::Phase;
@@ -13,16 +14,7 @@ pub(super) const RULE: Rule = Rule {
         remedy: "make it nullable without a default in expand; set_default and set_not_null in contract",
     },
     bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_visibility.yaml",
             r#"steps:
@@ -39,48 +31,7 @@ pub(super) const RULE: Rule = Rule {
 "#,
         ),
     ],
-    good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
-        (
-            "expand/ocata/01_visibility.yaml",
-            r#"steps:
-  - add_column:
-      table: images
-      column: { name: visibility, type: string(10) }
-    allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-  - drop_not_null: { table: images, column: is_public }
-  - sync:
-      name: images_visibility
-      table: images
-      forward: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-      backward: { is_public: visibility = 'public' }
-"#,
-        ),
-        (
-            "data/ocata/01_visibility.yaml",
-            r#"backfill:
-  table: images
-  set: { visibility: "CASE WHEN is_public THEN 'public' ELSE 'private' END" }
-  where: visibility IS NULL
-"#,
-        ),
-        (
-            "contract/ocata/01_visibility.yaml",
-            r#"steps:
-  - set_not_null: { table: images, column: visibility }
-  - drop_column: { table: images, column: is_public }
-"#,
-        ),
-    ],
+    good: example::WHOLE,
     check,
 };
 

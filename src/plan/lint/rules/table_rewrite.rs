@@ -15,26 +15,26 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_token.postgres.sql",
-        r#"ALTER TABLE images ADD COLUMN token uuid DEFAULT gen_random_uuid();
-"#,
+        r"ALTER TABLE images ADD COLUMN token uuid DEFAULT gen_random_uuid();
+",
     )],
     good: &[
         (
             "expand/ocata/01_token.yaml",
-            r#"steps:
+            r"steps:
   - add_column:
       table: images
       column: { name: token, type: uuid }
     allow: { select-star: every query names its columns, prepared-statements: every query names its columns }
-"#,
+",
         ),
         (
             "data/ocata/01_token.yaml",
-            r#"backfill:
+            r"backfill:
   table: images
   set: { token: { postgres: gen_random_uuid(), mysql: uuid(), sqlite: hex(randomblob(16)) } }
   where: token IS NULL
-"#,
+",
         ),
     ],
     check,

@@ -1,5 +1,6 @@
 //! `tightening-in-expand`: an expand that makes a column NOT NULL, or adds a unique key, over columns that old nodes write.
 
+use super::example;
 use crate::plan::lint::effect::{Constraint, Effect};
 use crate::plan::lint::view::View;
 use crate::plan::lint::{Finder, Rule, RuleText, Severity};
@@ -14,38 +15,20 @@ pub(super) const RULE: Rule = Rule {
         remedy: "move it to contract: set_not_null, or a unique index there; in expand make an index that is not unique",
     },
     bad: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_tight.sql",
-            r#"ALTER TABLE images ALTER COLUMN owner SET NOT NULL;
-"#,
+            r"ALTER TABLE images ALTER COLUMN owner SET NOT NULL;
+",
         ),
     ],
     good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "contract/ocata/01_tight.yaml",
-            r#"steps:
+            r"steps:
   - set_not_null: { table: images, column: owner }
-"#,
+",
         ),
     ],
     check,

@@ -1,5 +1,6 @@
 //! `type-change`: a change of a column's type in place.
 
+use super::example;
 use crate::dialect::Kind;
 use crate::plan::lint::effect::Effect;
 use crate::plan::lint::view::View;
@@ -15,24 +16,15 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_type.sql",
-        r#"ALTER TABLE images ALTER COLUMN owner TYPE uuid USING owner::uuid;
-"#,
+        r"ALTER TABLE images ALTER COLUMN owner TYPE uuid USING owner::uuid;
+",
     )],
     good: &[
-        (
-            "migrations/V1__images.sql",
-            r#"CREATE TABLE images (
-  id INTEGER PRIMARY KEY,
-  name VARCHAR(200) NOT NULL,
-  is_public BOOLEAN NOT NULL,
-  owner VARCHAR(36)
-);
-"#,
-        ),
+        example::BASELINE,
         (
             "expand/ocata/01_type.postgres.sql",
-            r#"ALTER TABLE images ALTER COLUMN owner TYPE varchar(64);  -- wider: nothing is written
-"#,
+            r"ALTER TABLE images ALTER COLUMN owner TYPE varchar(64);  -- wider: nothing is written
+",
         ),
     ],
     check,

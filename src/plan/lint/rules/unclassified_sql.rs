@@ -14,14 +14,14 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_do.postgres.sql",
-        r#"DO $$ BEGIN PERFORM rebuild_images(); END $$;
-"#,
+        r"DO $$ BEGIN PERFORM rebuild_images(); END $$;
+",
     )],
     good: &[(
         "expand/ocata/01_do.postgres.sql",
-        r#"-- concertina: allow unclassified-sql: it writes a table that only reports read
+        r"-- concertina: allow unclassified-sql: it writes a table that only reports read
 DO $$ BEGIN PERFORM rebuild_images(); END $$;
-"#,
+",
     )],
     check,
 };

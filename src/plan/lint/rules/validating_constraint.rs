@@ -16,19 +16,19 @@ pub(super) const RULE: Rule = Rule {
     },
     bad: &[(
         "expand/ocata/01_fk.postgres.sql",
-        r#"ALTER TABLE images ADD CONSTRAINT images_owner FOREIGN KEY (owner) REFERENCES owners (id);
-"#,
+        r"ALTER TABLE images ADD CONSTRAINT images_owner FOREIGN KEY (owner) REFERENCES owners (id);
+",
     )],
     good: &[
         (
             "expand/ocata/01_fk.postgres.sql",
-            r#"ALTER TABLE images ADD CONSTRAINT images_owner FOREIGN KEY (owner) REFERENCES owners (id) NOT VALID;
-"#,
+            r"ALTER TABLE images ADD CONSTRAINT images_owner FOREIGN KEY (owner) REFERENCES owners (id) NOT VALID;
+",
         ),
         (
             "contract/ocata/01_fk.postgres.sql",
-            r#"ALTER TABLE images VALIDATE CONSTRAINT images_owner;
-"#,
+            r"ALTER TABLE images VALIDATE CONSTRAINT images_owner;
+",
         ),
     ],
     check,
@@ -54,7 +54,10 @@ fn check(view: &View<'_>, finder: &mut Finder<'_>) {
                 let checked = (column.references || column.check) && has_default(column.default.as_ref());
                 if checked || column.key {
                     let name = &column.name;
-                    finder.at(act, format!("the constraint of the new column `{name}` looks at every row, with writers waiting"));
+                    finder.at(
+                        act,
+                        format!("the constraint of the new column `{name}` looks at every row, with writers waiting"),
+                    );
                 }
             }
             Effect::SetNotNull { table, column } if view.kind == Kind::Postgres && !view.makes(table) => {

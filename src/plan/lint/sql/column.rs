@@ -86,11 +86,6 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>) -> Option<NewColumn> {
     while !cursor.is_done() {
         if cursor.eat(&["not", "null"]) {
             column.not_null = true;
-        } else if cursor.eat(&["null"]) || cursor.eat_any(&["invisible", "visible", "deferrable", "compressed"]) {
-        } else if cursor.eat(&["not", "deferrable"])
-            || cursor.eat(&["initially", "deferred"])
-            || cursor.eat(&["initially", "immediate"])
-        {
         } else if cursor.eat(&["default"]) {
             column.default = Some(default_value(cursor)?);
         } else if cursor.eat(&["primary", "key"]) {
@@ -126,11 +121,19 @@ pub(super) fn read(cursor: &mut Cursor<'_, '_>) -> Option<NewColumn> {
         } else if cursor.eat(&["after"]) {
             column.placed = true;
             cursor.name()?;
-        } else {
+        } else if !eat_harmless(cursor) {
             return None;
         }
     }
     Some(column)
+}
+
+/// Takes a clause that no rule asks about.
+fn eat_harmless(cursor: &mut Cursor<'_, '_>) -> bool {
+    cursor.eat_any(&["null", "invisible", "visible", "deferrable", "compressed"])
+        || cursor.eat(&["not", "deferrable"])
+        || cursor.eat(&["initially", "deferred"])
+        || cursor.eat(&["initially", "immediate"])
 }
 
 /// Takes a type: all up to what may follow one.
@@ -206,8 +209,7 @@ pub(super) fn default_value(cursor: &mut Cursor<'_, '_>) -> Option<DefaultValue>
     } else {
         cursor.next();
     }
-    loop {
-        let Some(token) = cursor.peek() else { break };
+    while let Some(token) = cursor.peek() {
         let part_of_it = token.is_symbol("(")
             || token.kind == TokenKind::Symbol && token.text != ","
             || token.kind == TokenKind::Number
