@@ -209,8 +209,12 @@ pub(super) fn default_value(cursor: &mut Cursor<'_, '_>) -> Option<DefaultValue>
     } else {
         cursor.next();
     }
+    // `ARRAY[a, b]` has commas of its own.
+    let mut brackets = 0_i32;
     while let Some(token) = cursor.peek() {
+        brackets += i32::from(token.is_symbol("[")) - i32::from(token.is_symbol("]"));
         let part_of_it = token.is_symbol("(")
+            || brackets > 0
             || token.kind == TokenKind::Symbol && token.text != ","
             || token.kind == TokenKind::Number
             || token.kind == TokenKind::String
