@@ -26,6 +26,7 @@ mod crash;
 mod drift;
 mod layout;
 mod lease;
+mod lint;
 mod locks;
 mod steps;
 mod support;

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 use super::Loader;
+use super::allow::Allow;
 use super::change::{canonical, checksum};
 use super::diagnostic::Origin;
 use super::document::{Document, Part};
@@ -25,6 +26,8 @@ pub struct Backfill {
     pub pending: Option<Sql>,
     /// Where it is.
     pub origin: Origin,
+    /// The rules of lint that it silences.
+    pub allows: Vec<Allow>,
     body: Sql,
 }
 
@@ -127,7 +130,11 @@ const KINDS: &str = "a backfill has one of `set`, `copy`, `delete` and `command`
 
 impl Loader {
     /// Reads the backfill of a data file.
-    pub(super) fn backfill(&mut self, id: &str, document: &Document) -> Option<Backfill> {
+    pub(super) fn backfill(&mut self, id: &str, mut document: Document) -> Option<Backfill> {
+        let mut value = std::mem::take(&mut document.value);
+        let allows = self.take_allows(&document, &mut value, &[]);
+        document.value = value;
+        let document = &document;
         let file: DataFile = match document.read(&document.value, &[]) {
             Ok(file) => file,
             Err(errors) => {
@@ -203,6 +210,7 @@ impl Loader {
             table: text.table,
             work,
             pending: text.r#where,
+            allows,
             body: Sql::Same(canonical(document.value.get("backfill").unwrap_or(&Value::Null))),
             origin,
         })

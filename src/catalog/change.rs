@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 use sha2::{Digest, Sha256};
 
+use super::allow::{self, Allow};
 use super::diagnostic::{Diagnostic, Origin, Source};
 use super::document::{Document, Part, StepReader};
 use super::{Backfill, Loader, Release, StepLocks, manifest};
@@ -26,6 +27,10 @@ pub struct FileStep {
     pub tables: Vec<String>,
     /// How it asks for its locks.
     pub locks: StepLocks,
+    /// The files of plain SQL, by database; empty for a step of a YAML file.
+    pub sources: Vec<(Kind, Arc<Source>)>,
+    /// The rules of lint that it silences.
+    pub allows: Vec<Allow>,
     /// Its text without comments and layout, which is what its checksum is over.
     body: Sql,
 }
@@ -171,9 +176,11 @@ impl Loader {
             }
         };
         let mut steps = Vec::new();
-        for (index, value) in file.steps.iter().enumerate() {
-            if let Some((step, locks, inner)) = self.step(&document, index, value, phase) {
-                let origin = document.origin(&[Part::Key("steps".to_owned()), Part::Index(index)]);
+        for (index, mut value) in file.steps.into_iter().enumerate() {
+            let place = [Part::Key("steps".to_owned()), Part::Index(index)];
+            let allows = self.take_allows(&document, &mut value, &place);
+            if let Some((step, locks, inner)) = self.step(&document, index, &value, phase) {
+                let origin = document.origin(&place);
                 self.check_expressions(&step, &origin);
                 steps.push(FileStep {
                     id: format!("{id}/{}", index + 1),
@@ -181,6 +188,8 @@ impl Loader {
                     origin,
                     tables: named_tables(&inner),
                     locks,
+                    sources: Vec::new(),
+                    allows,
                     body: Sql::Same(canonical(&inner)),
                 });
             }
@@ -267,6 +276,8 @@ impl Loader {
         let mut runs = Vec::new();
         let mut undos = Vec::new();
         let mut bodies = Vec::new();
+        let mut sources = Vec::new();
+        let mut allows = Vec::new();
         let mut first: Option<Arc<Source>> = None;
         for (ending, path) in &change.files {
             let source = self.read(path)?;
@@ -279,9 +290,11 @@ impl Loader {
                     .filter(|kind| !change.files.iter().any(|(other, _)| *other == Ending::Sql(Some(*kind))))
                     .collect(),
             };
+            allows.extend(self.sql_allows(&source, &kinds));
             for kind in kinds {
+                sources.push((kind, Arc::clone(&source)));
                 runs.push((kind, run.to_owned()));
-                bodies.push((kind, source.text.clone()));
+                bodies.push((kind, allow::without_marks(&source.text)));
                 undos.extend(undo.map(|undo| (kind, undo.to_owned())));
             }
             first.get_or_insert(source);
@@ -293,6 +306,8 @@ impl Loader {
             origin: Origin::file(&first?),
             tables: Vec::new(),
             locks: StepLocks::default(),
+            sources,
+            allows,
             body: Sql::Each(bodies),
         })
     }
@@ -322,7 +337,7 @@ impl Loader {
             );
             return None;
         }
-        self.backfill(id, &document)
+        self.backfill(id, document)
     }
 
     fn check_expressions(&mut self, step: &Step, origin: &Origin) {

@@ -39,6 +39,13 @@ impl Origin {
         before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
     }
 
+    /// Where it ends: line and column, counted from 1; where it goes over several lines, the end of its first.
+    pub fn end(&self) -> (usize, usize) {
+        let text = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default();
+        (self.line(), self.column() + first.chars().count())
+    }
+
     /// The first place inside this one where a word stands by itself; this place, where it does not.
     #[must_use]
     pub fn narrowed(&self, word: &str) -> Self {

@@ -3,6 +3,7 @@
 //! The room reads files and nothing else. It reports everything that is wrong with a project at once, each with file,
 //! line, column and what was expected; a [`Project`] that was loaded is sound as far as files alone can tell.
 
+mod allow;
 mod backfill;
 mod baseline;
 mod change;
@@ -16,6 +17,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use allow::Allow;
 pub use backfill::{Backfill, Child, Copy, Program, Work};
 pub use baseline::BaselineFile;
 pub use change::FileStep;
@@ -89,6 +91,12 @@ impl Project {
     /// The baseline's files for a database, by version.
     pub fn baseline(&self, kind: Kind) -> &[BaselineFile] {
         self.baseline.get(&Some(kind)).or_else(|| self.baseline.get(&None)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The databases that the project is for: those with a baseline of their own, or all.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let own: Vec<Kind> = self.baseline.keys().copied().flatten().collect();
+        if own.is_empty() { Kind::ALL.to_vec() } else { own }
     }
 
     /// The release of this name, with its place in the train.

@@ -27,6 +27,7 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
         | EngineError::Store(StoreError::Db(_) | StoreError::Refinery(_)) => ERROR,
         EngineError::Usage(_) => USAGE,
         EngineError::Refused(_)
+        | EngineError::Lint { .. }
         | EngineError::Preflight { .. }
         | EngineError::BaselineDiffers(_)
         | EngineError::Store(StoreError::NewerState { .. }) => REFUSED,

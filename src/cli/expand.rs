@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::migrate::print_outcome;
-use super::{Failure, Shell, exit};
+use super::{Failure, Shell, exit, lint_gate};
 use crate::catalog::parse_duration;
 use crate::engine::{PhaseOptions, run_phase};
+use crate::plan::Gate;
 use crate::step::Phase;
 
 /// Run the expand phase: additive schema changes and syncs, while the old release runs
@@ -17,12 +18,16 @@ pub(super) struct Expand {
     /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     cancel_blockers_after: Option<Duration>,
+    /// Override a gate, `lint`; the history keeps it
+    #[arg(long, value_name = "GATE", value_parser = lint_gate)]
+    force: Vec<Gate>,
 }
 
 impl Expand {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
         let options = PhaseOptions {
             release: self.release,
+            force: self.force,
             cancel_blockers_after: self.cancel_blockers_after,
             ..PhaseOptions::default()
         };

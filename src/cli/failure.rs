@@ -3,7 +3,7 @@
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::json;
 
-use super::{exit, output, talk};
+use super::{exit, lint, output, talk};
 use crate::catalog::Diagnostic;
 use crate::db::{Class, DbError, without_passwords};
 use crate::engine::{Blocker, EngineError};
@@ -41,11 +41,21 @@ impl Failure {
         let engine = self.error.downcast_ref::<EngineError>();
         if let Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) = engine {
             for diagnostic in &diagnostics.0 {
-                output::talk(&format!("{}\n", render(diagnostic)));
+                output::talk(&format!("{}\n", error(diagnostic)));
+            }
+        }
+        if let Some(EngineError::Lint { findings, .. }) = engine {
+            for finding in findings {
+                let level = lint::level(finding.severity);
+                let diagnostic = finding.diagnostic();
+                output::talk(&format!(
+                    "{}\n",
+                    render(&diagnostic, level, Some(finding.rule), output::talk_has_colour())
+                ));
             }
         }
         if let Some(EngineError::Step { place, .. } | EngineError::StepCheck { place, .. }) = engine {
-            output::talk(&render(place));
+            output::talk(&error(place));
         }
         output::talk(&format!("error: {}", self.error));
         for line in engine.map(details).unwrap_or_default() {
@@ -60,6 +70,10 @@ impl Failure {
                 Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
                     diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
                 }
+                Some(EngineError::Lint { findings, .. }) => findings
+                    .iter()
+                    .map(|finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.diagnostic()))
+                    .collect(),
                 Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
                 Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
                 Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
@@ -73,10 +87,18 @@ impl Failure {
     }
 }
 
+/// An error with its source line.
+fn error(diagnostic: &Diagnostic) -> String {
+    render(diagnostic, Level::ERROR, None, output::talk_has_colour())
+}
+
 /// A diagnostic with its source line, the place underlined.
-fn render(diagnostic: &Diagnostic) -> String {
+pub(super) fn render(diagnostic: &Diagnostic, level: Level<'_>, rule: Option<&str>, colour: bool) -> String {
     let message = without_passwords(&diagnostic.message);
-    let title = Level::ERROR.primary_title(message.as_str());
+    let mut title = level.primary_title(message.as_str());
+    if let Some(rule) = rule {
+        title = title.id(rule);
+    }
     // As long as it was, so that the span still fits.
     let text = diagnostic.origin.as_ref().map(|origin| without_passwords(&origin.source.text)).unwrap_or_default();
     let mut report = match &diagnostic.origin {
@@ -95,7 +117,7 @@ fn render(diagnostic: &Diagnostic) -> String {
     if let Some(help) = &diagnostic.help {
         report = report.element(Level::HELP.message(help.as_str()));
     }
-    let renderer = if output::talk_has_colour() { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[report])
 }
 
@@ -121,6 +143,9 @@ fn difference(drift: &Drift) -> Vec<String> {
 fn hint(error: &EngineError) -> Option<String> {
     Some(match error {
         EngineError::Refused(refused) => refused.remedy.clone(),
+        EngineError::Lint { .. } => {
+            "nothing was run; correct the files, or silence a rule on its step: allow: { RULE: REASON }; or --force lint".to_owned()
+        }
         EngineError::Preflight { remedy, .. } | EngineError::Throttle { remedy, .. } => return remedy.clone(),
         EngineError::Db(DbError::Connect { hint, .. }) => (*hint).to_owned(),
         EngineError::Db(DbError::Url { .. }) => {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::tuning::{Replicas, Tuning};
-use super::{Failure, Shell, exit};
+use super::{Failure, Shell, exit, lint_gate};
 use crate::catalog::parse_duration;
 use crate::engine::{MigrateOptions, Next, Outcome, PhaseOptions, run_phase};
+use crate::plan::Gate;
 use crate::step::Phase;
 
 /// Run the migrate phase: backfills, in batches, while both releases write
@@ -25,6 +26,9 @@ pub(super) struct Migrate {
     /// How many batches run side by side; the same command on other hosts shares the work too. SQLite has one writer
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     workers: u32,
+    /// Override a gate, `lint`; the history keeps it
+    #[arg(long, value_name = "GATE", value_parser = lint_gate)]
+    force: Vec<Gate>,
     #[command(flatten)]
     tuning: Tuning,
     #[command(flatten)]
@@ -36,6 +40,7 @@ impl Migrate {
         let overrides = self.replicas.add_to(self.tuning.overrides()?)?;
         let options = PhaseOptions {
             release: self.release,
+            force: self.force,
             migrate: MigrateOptions {
                 max_rows: self.max_rows,
                 max_time: self.max_time,

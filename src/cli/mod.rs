@@ -9,6 +9,7 @@ mod contract;
 mod exit;
 mod expand;
 mod failure;
+mod lint;
 mod migrate;
 mod output;
 mod pause;
@@ -71,6 +72,12 @@ enum Format {
     Text,
     /// For programs
     Json,
+    /// For code scanning: `lint` alone has it
+    #[value(hide = true)]
+    Sarif,
+    /// Annotations of a pull request: `lint` alone has it
+    #[value(hide = true)]
+    Github,
 }
 
 #[derive(Debug, Subcommand)]
@@ -83,6 +90,7 @@ enum Command {
     Check(check::Check),
     Status(status::Status),
     Plan(plan::Plan),
+    Lint(lint::Lint),
     Verify(verify::Verify),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -113,8 +121,12 @@ impl Cli {
     }
 
     async fn carry_out(self) -> Result<u8, Failure> {
+        if let Command::Lint(command) = self.command {
+            return command.run(&self.global);
+        }
         let shell = Shell::open(self.global)?;
         match self.command {
+            Command::Lint(command) => command.run(&shell.global),
             Command::Upgrade(command) => command.run(&shell).await,
             Command::Expand(command) => command.run(&shell).await,
             Command::Migrate(command) => command.run(&shell).await,
@@ -134,6 +146,13 @@ impl Cli {
 
 impl Shell {
     fn open(global: Global) -> Result<Self, Failure> {
+        if matches!(global.output, Format::Sarif | Format::Github)
+            || matches!(global.log_format, Format::Sarif | Format::Github)
+        {
+            return Err(Failure::usage(
+                "`sarif` and `github` are forms of `concertina lint --output`; expected text or json".to_owned(),
+            ));
+        }
         let project = Project::load(&global.project).map_err(EngineError::from)?;
         let target = match (&global.database, &project.manifest.database) {
             (Some(url), _) => Target::parse(url, Path::new("")),
@@ -152,16 +171,21 @@ impl Shell {
         self.talk.finish();
         match self.global.output {
             Format::Json => output::line(&serde_json::to_string_pretty(result).map_err(Failure::unexpected)?),
-            Format::Text => output::line(&text(result)),
+            Format::Text | Format::Sarif | Format::Github => output::line(&text(result)),
         }
         Ok(())
     }
 }
 
-/// Reads the word of a gate that may be overridden.
+/// Reads the word of a gate of contract that may be overridden.
 fn gate(word: &str) -> Result<Gate, String> {
-    [Gate::Quiet, Gate::Verified]
+    [Gate::Quiet, Gate::Verified, Gate::Lint]
         .into_iter()
         .find(|gate| gate.word() == word)
-        .ok_or_else(|| "expected `quiet` or `verified`".to_owned())
+        .ok_or_else(|| "expected `quiet`, `verified` or `lint`".to_owned())
+}
+
+/// Reads the word of the one gate that every phase has.
+fn lint_gate(word: &str) -> Result<Gate, String> {
+    if word == Gate::Lint.word() { Ok(Gate::Lint) } else { Err("expected `lint`".to_owned()) }
 }

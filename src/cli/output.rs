@@ -20,6 +20,11 @@ pub(super) fn talk_is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
+/// Whether a result may be coloured.
+pub(super) fn line_has_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Whether talk may be coloured.
 pub(super) fn talk_has_colour() -> bool {
     talk_is_watched() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -195,6 +195,9 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Drifted { differences } => {
             format!("  somebody else changed the schema: {}", differences.join("; "))
         }
+        Event::Lint(finding) => {
+            format!("  {}[{}]: {}", finding.severity, finding.rule, finding.diagnostic())
+        }
         Event::Forced { gate, reason } => format!("  the gate `{gate}` is forced: {reason}"),
     })
 }
@@ -234,6 +237,10 @@ fn as_json(event: &Event) -> serde_json::Value {
         Event::Verifying { subject, rows } => json!({ "event": "verifying", "subject": subject, "rows": rows }),
         Event::Verified { subject } => json!({ "event": "verified", "subject": subject }),
         Event::Drifted { differences } => json!({ "event": "drifted", "differences": differences }),
+        Event::Lint(finding) => json!({
+            "event": "lint", "severity": finding.severity, "rule": finding.rule,
+            "message": finding.diagnostic().to_string(), "remedy": finding.remedy
+        }),
         Event::Forced { gate, reason } => json!({ "event": "forced", "gate": gate, "reason": reason }),
     }
 }

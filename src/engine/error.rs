@@ -3,7 +3,7 @@
 use super::Blocker;
 use crate::catalog::{Diagnostic, Diagnostics};
 use crate::db::{Class, DbError};
-use crate::plan::{Drift, Refused};
+use crate::plan::{Drift, Finding, Refused};
 use crate::store::StoreError;
 
 /// An error of a command.
@@ -29,6 +29,16 @@ pub enum EngineError {
     /// A gate.
     #[error("{}", .0.reason)]
     Refused(Refused),
+    /// Lint found errors; nothing was run.
+    #[error("lint: {} in the files of {}", error_words(*.errors), .releases.join(", "))]
+    Lint {
+        /// The releases that have them.
+        releases: Vec<String>,
+        /// How many of the findings are errors.
+        errors: usize,
+        /// What it found, warnings as well.
+        findings: Vec<Finding>,
+    },
     /// The server does not allow what a release needs; nothing of the release was run.
     #[error("the syncs of {release} cannot be installed: {reason}")]
     Preflight {
@@ -104,6 +114,10 @@ pub enum EngineError {
     /// Asked to stop; state is saved.
     #[error("interrupted; state is saved, run the same command to go on")]
     Interrupted,
+}
+
+fn error_words(count: usize) -> String {
+    if count == 1 { "1 error".to_owned() } else { format!("{count} errors") }
 }
 
 fn unfit_words(count: usize) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Blocker;
+use crate::plan::Finding;
 use crate::step::Phase;
 
 /// Something that happened.
@@ -120,6 +121,8 @@ pub enum Event {
         /// What differs, in words.
         differences: Vec<String>,
     },
+    /// Lint found something in the files that are about to run.
+    Lint(Finding),
     /// A gate was overridden.
     Forced {
         /// Its word.

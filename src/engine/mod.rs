@@ -9,6 +9,7 @@ mod blockers;
 mod control;
 mod error;
 mod event;
+mod lint;
 mod pace;
 mod phases;
 mod report;

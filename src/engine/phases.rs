@@ -71,6 +71,7 @@ pub async fn upgrade(
     project: &Project,
     target: &Target,
     to: Option<&str>,
+    force: &[Gate],
     observer: &dyn Observer,
 ) -> Result<Outcome, EngineError> {
     let last = match to {
@@ -78,7 +79,7 @@ pub async fn upgrade(
         None => project.releases.len().saturating_sub(1),
     };
     let mut session = Session::open(project, target, true, observer).await?;
-    let outcome = session.upgrade(last).await;
+    let outcome = session.upgrade(last, force).await;
     session.close(outcome).await
 }
 
@@ -165,6 +166,7 @@ impl<'p> Session<'p> {
             return Ok(None);
         }
         self.refuse_unfit(release, phase).await?;
+        self.refuse_lint(&[release], &options.force).await?;
         Ok(Some(release))
     }
 
@@ -195,13 +197,13 @@ impl<'p> Session<'p> {
     }
 
     /// The gates of `upgrade`, asked before the lease and under it.
-    async fn refuse_upgrade(&mut self, last: usize) -> Result<(), EngineError> {
+    async fn refuse_upgrade(&mut self, last: usize, force: &[Gate]) -> Result<(), EngineError> {
         self.refuse_newer()?;
         self.refuse_drift()?;
         self.refuse_stranger().await?;
         let standing = self.standing();
         if !standing.baseline_pending.is_empty() {
-            return Ok(());
+            return self.refuse_lint_up_to(last, force).await;
         }
         self.refuse_broken_triggers().await?;
         // The files of later phases are looked at when those before them have run.
@@ -210,20 +212,34 @@ impl<'p> Session<'p> {
             Need::Nothing | Need::Baseline(_) => None,
         };
         match next {
-            Some((phase, index, release)) if index <= last => self.refuse_unfit(release, phase).await,
-            _ => Ok(()),
+            Some((phase, index, release)) if index <= last => self.refuse_unfit(release, phase).await?,
+            _ => {}
         }
+        self.refuse_lint_up_to(last, force).await
     }
 
-    async fn upgrade(&mut self, last: usize) -> Result<Outcome, EngineError> {
+    /// The gate of lint for every release that is left, up to one: an upgrade goes through all of them or begins none.
+    async fn refuse_lint_up_to(&mut self, last: usize, force: &[Gate]) -> Result<(), EngineError> {
+        let releases: Vec<&Release> = self
+            .standing()
+            .releases
+            .iter()
+            .take(last + 1)
+            .filter(|(_, state)| !matches!(state, ReleaseState::Unchanged | ReleaseState::Contracted))
+            .map(|(release, _)| *release)
+            .collect();
+        self.refuse_lint(&releases, force).await
+    }
+
+    async fn upgrade(&mut self, last: usize, force: &[Gate]) -> Result<Outcome, EngineError> {
         if !self.is_held(None).await? {
-            let refused = self.refuse_upgrade(last).await;
+            let refused = self.refuse_upgrade(last, force).await;
             if (refused.is_err() || is_upgraded(&self.standing(), last)) && !self.is_held(None).await? {
                 return refused.map(|()| self.outcome(Vec::new(), false, None));
             }
         }
         self.take_lease("upgrade").await?;
-        self.refuse_upgrade(last).await?;
+        self.refuse_upgrade(last, force).await?;
         self.tell_schema_drift().await?;
         let mut done = Vec::new();
         if !self.standing().baseline_pending.is_empty() {

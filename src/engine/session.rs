@@ -130,6 +130,11 @@ impl<'p> Session<'p> {
         Standing::of(self.project, self.connection.dialect().kind(), &self.facts)
     }
 
+    /// Whether the session holds a lease, so that it may write.
+    pub(super) fn is_writing(&self) -> bool {
+        self.lease.is_some()
+    }
+
     /// The connection and the lease, to use both at once.
     pub(super) fn connection_and_lease(&mut self) -> (&mut Connection, &Lease) {
         let lease = self.lease.as_ref().expect("take_lease comes before every write");

@@ -17,6 +17,8 @@ pub enum Gate {
     Quiet,
     /// The data is complete and every sync's invariant holds.
     Verified,
+    /// Lint finds no error in the phase's files.
+    Lint,
 }
 
 impl Gate {
@@ -28,6 +30,7 @@ impl Gate {
             Self::Order => "order",
             Self::Quiet => "quiet",
             Self::Verified => "verified",
+            Self::Lint => "lint",
         }
     }
 }

@@ -9,8 +9,10 @@ use crate::dialect::{Change, ColumnDefinition, Dialect, Refusal, Schema, Script}
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddColumn {
-    table: String,
-    column: ColumnDefinition,
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: ColumnDefinition,
 }
 
 impl AddColumn {

@@ -9,9 +9,11 @@ use crate::dialect::{Change, Dialect, ForeignKeyDefinition, OnDelete, References
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddForeignKey {
-    table: String,
+    /// The table.
+    pub table: String,
     name: String,
-    columns: Vec<String>,
+    /// The referring columns.
+    pub columns: Vec<String>,
     references: References,
     #[serde(default)]
     on_delete: Option<OnDelete>,

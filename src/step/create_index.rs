@@ -8,7 +8,10 @@ use crate::dialect::{Dialect, Index, IndexDefinition, Refusal, Schema, Script};
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-pub struct CreateIndex(IndexDefinition);
+pub struct CreateIndex(
+    /// The index.
+    pub IndexDefinition,
+);
 
 impl CreateIndex {
     fn live<'a>(&self, schema: &'a Schema) -> Option<&'a Index> {

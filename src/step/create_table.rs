@@ -8,7 +8,10 @@ use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Table, TableDefin
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-pub struct CreateTable(TableDefinition);
+pub struct CreateTable(
+    /// The table.
+    pub TableDefinition,
+);
 
 impl Operation for CreateTable {
     fn summary(&self) -> String {

@@ -9,8 +9,10 @@ use crate::dialect::{Change, Dialect, Refusal, Schema, Script, lex};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropConstraint {
-    table: String,
-    name: String,
+    /// The table.
+    pub table: String,
+    /// The constraint.
+    pub name: String,
 }
 
 impl DropConstraint {

@@ -10,7 +10,8 @@ use crate::dialect::{Dialect, Refusal, Schema, Script};
 #[serde(deny_unknown_fields)]
 pub struct DropIndex {
     table: String,
-    name: String,
+    /// The index.
+    pub name: String,
 }
 
 impl DropIndex {

@@ -9,7 +9,8 @@ use crate::dialect::{Dialect, Refusal, Schema, Script};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropTable {
-    table: String,
+    /// The table.
+    pub table: String,
 }
 
 impl Operation for DropTable {

@@ -9,8 +9,10 @@ use crate::dialect::{Change, Default, Dialect, Refusal, Schema, Script};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetDefault {
-    table: String,
-    column: String,
+    /// The table.
+    pub table: String,
+    /// The column.
+    pub column: String,
     value: Default,
 }
 

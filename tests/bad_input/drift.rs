@@ -24,7 +24,7 @@ on_every_database! {
         for command in [["check"].as_slice(), &["check", "--release", "newton"], &["plan"], &["expand"], &["migrate"], &["upgrade"]] {
             refused(&db, &concertina, command, 8).await
                 .expect_stderr("error: a file is not what was applied")
-                .expect_stderr("expand/ocata/01_visibility.yaml:8 was changed after it was applied")
+                .expect_stderr("expand/ocata/01_visibility.yaml:11 was changed after it was applied")
                 .expect_stderr("-    visibility: CASE WHEN is_public THEN 'public' ELSE 'shared' END")
                 .expect_stderr("+    visibility: CASE WHEN is_public THEN 'public' ELSE 'private' END")
                 .expect_stderr(
@@ -34,12 +34,12 @@ on_every_database! {
         }
         // It is a report, not a refusal, where somebody asks how things are.
         concertina.run(&["status"]).expect_code(0)
-            .expect_stdout("drift: expand/ocata/01_visibility.yaml:8 was changed after it was applied");
+            .expect_stdout("drift: expand/ocata/01_visibility.yaml:11 was changed after it was applied");
         let output = concertina.run(&["check", "--output", "json"]);
         output.expect_code(8);
         assert_eq!(
             output.json()["error"]["details"][0],
-            "expand/ocata/01_visibility.yaml:8 was changed after it was applied"
+            "expand/ocata/01_visibility.yaml:11 was changed after it was applied"
         );
 
         concertina.run(&["resolve", EXPAND, "--accept"]).expect_code(0)

@@ -25,7 +25,7 @@ on_every_database! {
         let output = refused(&db, &concertina, &["expand"], 1).await;
         output
             .expect_stderr("no column `is_pubic` in table `images`; did you mean `is_public`?")
-            .expect_stderr("--> expand/ocata/01_visibility.yaml:12:31")
+            .expect_stderr("--> expand/ocata/01_visibility.yaml:15:31")
             .expect_stderr("visibility: CASE WHEN is_pubic THEN 'public' ELSE 'shared' END")
             .expect_stderr("expand of ocata");
         refused(&db, &concertina, &["upgrade"], 1).await.expect_stderr("is_pubic");
@@ -38,7 +38,7 @@ on_every_database! {
             with_edit(&db, &[], EXPAND, "is_public: visibility = 'public'", "is_public: visibilty = 'public'");
         refused(&db, &concertina, &["expand"], 1).await
             .expect_stderr("no column `visibilty` in table `images`; did you mean `visibility`?")
-            .expect_stderr("--> expand/ocata/01_visibility.yaml:14:20");
+            .expect_stderr("--> expand/ocata/01_visibility.yaml:17:20");
     }
 
     async fn an_unknown_column_as_a_target_of_a_sync(db: TestDatabase) {
@@ -46,7 +46,7 @@ on_every_database! {
             with_edit(&db, &[], EXPAND, "is_public: visibility = 'public'", "is_open: visibility = 'public'");
         refused(&db, &concertina, &["expand"], 1).await
             .expect_stderr("there is no column `is_open` in table `images`")
-            .expect_stderr("--> expand/ocata/01_visibility.yaml:14:9");
+            .expect_stderr("--> expand/ocata/01_visibility.yaml:17:9");
     }
 
     async fn an_unknown_column_in_when(db: TestDatabase) {
@@ -54,7 +54,7 @@ on_every_database! {
             with_edit(&db, &[], EXPAND, "NOT related.deleted", "NOT related.delete_at");
         refused(&db, &concertina, &["expand"], 1).await
             .expect_stderr("no column `delete_at` in table `image_members`; did you mean `deleted_at`?")
-            .expect_stderr("--> expand/ocata/01_visibility.yaml:17:");
+            .expect_stderr("--> expand/ocata/01_visibility.yaml:20:");
     }
 
     async fn an_unknown_column_in_the_set_of_a_backfill(db: TestDatabase) {
@@ -88,7 +88,7 @@ on_every_database! {
             with_edit(&db, &[], EXPAND, "- { table: image_members,", "- { table: image_member,");
         refused(&db, &concertina, &["expand"], 1).await
             .expect_stderr("`image_member`")
-            .expect_stderr("--> expand/ocata/01_visibility.yaml:17:");
+            .expect_stderr("--> expand/ocata/01_visibility.yaml:20:");
     }
 
     async fn an_unknown_column_in_the_last_step_of_contract_stops_the_first(db: TestDatabase) {

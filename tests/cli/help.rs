@@ -34,6 +34,8 @@ fn of_the_program() {
                 now (0, 6)
       status    Show where everything stands, and what to do next
       plan      Print the exact SQL of a phase, and run nothing
+      lint      Judge the files of every release, or of one, without a database; exit code 6 where there
+                is an error
       verify    Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
                 two sides agree, every copy is there
       pause     Hold every backfill of this database, within a batch, whoever runs it and wherever; they
@@ -106,6 +108,9 @@ fn of_upgrade() {
 
               [env: CONCERTINA_DATABASE]
 
+          --force <GATE>
+              Override a gate, `lint`; the history keeps it
+
           --output <OUTPUT>
               How results are printed
 
@@ -156,6 +161,9 @@ fn of_expand() {
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --force <GATE>
+              Override a gate, `lint`; the history keeps it
 
           --output <OUTPUT>
               How results are printed
@@ -234,6 +242,9 @@ fn of_migrate() {
 
               [default: 1]
 
+          --force <GATE>
+              Override a gate, `lint`; the history keeps it
+
       -q, --quiet
               Print results and errors only
 
@@ -311,7 +322,7 @@ fn of_contract() {
               or 5m]
 
           --force <GATE>
-              Override a gate, `quiet` or `verified`; the history keeps it
+              Override a gate, `quiet`, `verified` or `lint`; the history keeps it
 
           --output <OUTPUT>
               How results are printed
