@@ -321,6 +321,19 @@ pub struct UniqueDefinition {
     pub columns: Vec<String>,
 }
 
+impl UniqueDefinition {
+    /// The index that keeps it.
+    pub fn index(&self, table: &str) -> IndexDefinition {
+        IndexDefinition {
+            table: table.to_owned(),
+            name: self.name.clone(),
+            columns: self.columns.clone(),
+            unique: true,
+            allow_rewrite: false,
+        }
+    }
+}
+
 /// An index as a change file defines it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,6 +347,9 @@ pub struct IndexDefinition {
     /// Whether it is unique.
     #[serde(default)]
     pub unique: bool,
+    /// Whether it may be built by copying the table, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 /// What a foreign key does with the referring rows when the row they refer to is deleted.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::session::Session;
 use super::{EngineError, Event, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Release};
-use crate::db::{Class, Connection, DbError, failpoint};
-use crate::dialect::{Patience, Script, Statement};
+use crate::db::{Class, Connection, DbError, Row, Value, failpoint};
+use crate::dialect::{Patience, SHOWN_ROWS, Script, Statement};
 use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
 use crate::step::{Context, Phase};
 use crate::store::{self, Lease, StepStart, StoreError};
@@ -347,13 +347,33 @@ async fn run_statements(
             Statement::MustBeEmpty { query, message } => {
                 let rows = connection.query(query, &[]).await.map_err(failed)?;
                 if !rows.is_empty() {
-                    return Err(Failure::Check(message.clone()));
+                    return Err(Failure::Check(naming(message, rows)));
                 }
+            }
+            Statement::Patience(patience) => {
+                connection.set_patience(*patience).await.map_err(failed)?;
+                continue;
             }
         }
         failpoint::pass("step.statement");
     }
     Ok(())
+}
+
+/// What rows mean, with the values that the query gave of the first of them.
+fn naming(message: &str, rows: Vec<Row>) -> String {
+    let more = if rows.len() < SHOWN_ROWS { "" } else { ", perhaps more" };
+    let shown = |row: Row| {
+        let values: Vec<_> =
+            row.into_values().iter().filter(|value| **value != Value::Null).map(Value::shown).collect();
+        match values.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(format!("({})", several.join(", "))),
+        }
+    };
+    let named: Vec<_> = rows.into_iter().filter_map(shown).collect();
+    if named.is_empty() { message.to_owned() } else { format!("{message}: {}{more}", named.join(", ")) }
 }
 
 async fn run_statement(connection: &mut Connection, sql: &str, again: Option<&Again<'_>>) -> Result<(), DbError> {

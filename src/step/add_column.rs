@@ -11,6 +11,8 @@ use crate::dialect::{Change, ColumnDefinition, Dialect, Refusal, Schema, Script}
 pub struct AddColumn {
     table: String,
     column: ColumnDefinition,
+    #[serde(default)]
+    allow_rewrite: bool,
 }
 
 impl AddColumn {
@@ -33,7 +35,7 @@ impl Operation for AddColumn {
                 self.column.name, self.table
             )));
         }
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), self.allow_rewrite)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column.name).is_ok())

@@ -13,6 +13,9 @@ pub struct SetNotNull {
     pub table: String,
     /// The column.
     pub column: String,
+    /// Whether the table may be copied for it, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 impl SetNotNull {
@@ -27,13 +30,13 @@ impl Operation for SetNotNull {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        let mut script = context.alter(&self.table, &self.change())?;
-        let (table, column) = (context.dialect.table(&self.table), context.dialect.quote(&self.column));
+        let mut script = context.alter(&self.table, &self.change(), self.allow_rewrite)?;
+        let table = context.table(&self.table)?;
         // Looked for before anything is changed, and said in words.
         script.statements.insert(
             0,
             Statement::MustBeEmpty {
-                query: format!("SELECT 1 FROM {table} WHERE {column} IS NULL LIMIT 1"),
+                query: context.dialect.rows_where(table, &format!("{} IS NULL", context.dialect.quote(&self.column))),
                 message: format!("rows of `{}` have NULL in `{}`", self.table, self.column),
             },
         );
