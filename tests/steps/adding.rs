@@ -102,6 +102,42 @@ on_every_database! {
             .expect_stderr("set_not_null");
     }
 
+    async fn a_default_that_differs_by_row_is_refused_where_the_table_would_be_written_anew(db: TestDatabase) {
+        let mut session = books(&db).await;
+        let before = introspect::schema(&db).await;
+        for default in on(
+            db.kind(),
+            "random()::integer;nextval('numbers')::integer;(extract(epoch FROM clock_timestamp()))::integer",
+            "CAST(rand() * 9 AS INTEGER);CAST(uuid_short() % 9 AS INTEGER)",
+            "",
+        )
+        .split_terminator(';')
+        {
+            let step = |more: &str| format!(
+                "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{default}\" }} }}{more} }}"
+            );
+            Train::new(&db)
+                .try_steps("expand", &step(""))
+                .expect_code(1)
+                .expect_stderr("fill it in by a backfill, and set_default in contract");
+        }
+        assert_eq!(crate::conformance::schema::Schema::differences(&before, &introspect::schema(&db).await), []);
+        // The time is the same for all rows.
+        let file = "SELECT relfilenode FROM pg_class WHERE relname = 'books'";
+        let number = if db.kind() == Kind::Postgres { session.value(file).await } else { None };
+        let luck = on(db.kind(), "random()::integer", "CAST(rand() * 9 AS INTEGER)", "abs(random()) % 9");
+        let mut train = Train::new(&db);
+        train.expand("  - add_column: { table: books, column: { name: made, type: timestamp, default: { sql: CURRENT_TIMESTAMP } } }");
+        if db.kind() == Kind::Postgres {
+            train.expand("  - add_column: { table: books, column: { name: again, type: timestamp, default: { sql: now() } } }");
+            assert_eq!(session.value(file).await, number, "no row was written");
+        }
+        train.expand(&format!(
+            "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{luck}\" }} }}, allow_rewrite: true }}"
+        ));
+        assert_eq!(session.lines("SELECT COUNT(luck), COUNT(made) FROM books").await, ["50|50"]);
+    }
+
     async fn indexes_are_built(db: TestDatabase) {
         let mut session = books(&db).await;
         Train::new(&db).expand("

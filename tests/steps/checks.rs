@@ -24,9 +24,8 @@ pub(super) async fn goods(db: &TestDatabase) -> Session {
 
 /// The check as the catalog has it.
 async fn check(db: &TestDatabase) -> Option<String> {
-    let schema = introspect::schema(db).await;
-    let name = on(db.kind(), "goods, check (price >= 0)", "goods, check price >= 0", "goods, check price >= 0");
-    schema.fact(name).map(ToOwned::to_owned)
+    let name = on(db.kind(), "goods, check (price > = 0)", "goods, check price > = 0", "goods, check price > = 0");
+    introspect::schema(db).await.fact(name).map(ToOwned::to_owned)
 }
 
 on_every_database! {
@@ -165,6 +164,6 @@ fn a_check_that_would_copy_the_table_asks_for_leave() {
         output.expect_code(1);
         assert_eq!(Schema::differences(&before, &introspect::schema(&db).await), []);
         let message = output.stderr.lines().find(|line| line.contains("error:")).unwrap_or_default().to_owned();
-        insta::assert_snapshot!(message, @"");
+        insta::assert_snapshot!(message, @"error: to add a check, MariaDB copies the whole table, and every writer waits until it is done (12 s for a million rows); say allow_rewrite: true on the step where that is bearable, or let a trigger BEFORE INSERT and one BEFORE UPDATE refuse such rows, by a step with SQL of your own");
     });
 }

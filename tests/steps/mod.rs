@@ -5,6 +5,7 @@
 mod adding;
 mod checks;
 mod create_table;
+mod dying;
 mod enums;
 mod names;
 mod partitions;
@@ -14,6 +15,7 @@ mod sqlite_rebuild;
 mod tightening;
 mod uniques;
 mod widening;
+mod writers;
 
 use crate::support::Kind;
 

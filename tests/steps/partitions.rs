@@ -1,6 +1,5 @@
 //! Partitioned tables of PostgreSQL: what cannot be done concurrently for the table is done for each partition.
 
-use crate::conformance::introspect;
 use crate::support::{Kind, Session, TestDatabase, Train, run};
 
 fn on_postgres<F: Future<Output = ()>>(test: &str, body: impl FnOnce(TestDatabase) -> F) {
@@ -43,11 +42,15 @@ fn an_index_is_built_for_each_partition_while_writers_write() {
         // A partition's build waits for this transaction, and nobody waits for the build.
         let mut slow = db.owner().await;
         slow.run("BEGIN").await;
-        slow.run("INSERT INTO people VALUES (77)").await;
-        slow.run("SELECT txid_current()").await;
+        slow.run("UPDATE events_1 SET who = 1 WHERE id = 1").await;
         let running = train.concertina().spawn(&["expand"]);
         let waiting = "SELECT 1 FROM pg_stat_progress_create_index WHERE command = 'CREATE INDEX CONCURRENTLY'";
-        while session.value(waiting).await.is_none() {}
+        for tries in 0.. {
+            assert!(tries < 20_000, "a build waits");
+            if session.value(waiting).await.is_some() {
+                break;
+            }
+        }
         session.run("SET lock_timeout = '5s'").await;
         session.run("INSERT INTO events VALUES (5001, 1, 1), (5002, 11, 1), (5003, 19, 1)").await;
         slow.run("COMMIT").await;
@@ -149,6 +152,5 @@ fn constraints_of_a_partitioned_table_are_added_and_validated() {
             ["0"]
         );
         assert!(session.execute("INSERT INTO events VALUES (9999, 12, NULL)").await.is_err());
-        let _ = introspect::schema(&db).await;
     });
 }

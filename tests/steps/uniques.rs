@@ -1,7 +1,6 @@
 //! `add_unique`: a constraint over an index that is built while writers write.
 
 use super::checks::goods;
-use super::on;
 use crate::conformance::introspect;
 use crate::conformance::schema::Schema;
 use crate::support::{Kind, TestDatabase, Train, on_every_database, run};
@@ -20,10 +19,11 @@ on_every_database! {
         let schema = introspect::schema(&db).await;
         assert_eq!(schema.fact("goods, index uq_goods"), Some("(price, maker) unique"));
         train.concertina().run(&["contract"]).expect_code(0);
-        train.try_steps("contract", ADD).expect_code(1).expect_stderr("already");
-        let mut train = Train::new(&db);
         train.contract("  - drop_constraint: { table: goods, name: uq_goods }");
         assert_eq!(Schema::differences(&before, &introspect::schema(&db).await), []);
+        session.run("DELETE FROM goods WHERE id > 50").await;
+        train.contract(ADD);
+        train.try_steps("contract", ADD).expect_code(1).expect_stderr("already");
     }
 
     async fn duplicates_are_named_before_anything_is_built(db: TestDatabase) {
@@ -32,7 +32,8 @@ on_every_database! {
         let before = introspect::schema(&db).await;
         let mut train = Train::new(&db);
         let output = train.try_steps("contract", ADD);
-        output.expect_code(1).expect_stderr("rows of `goods` have the same (price, maker): (10, 1), (20, 2)");
+        output.expect_code(1).expect_stderr("rows of `goods` have the same (price, maker): (");
+        output.expect_stderr("(10, 1)").expect_stderr("(20, 2)");
         assert_eq!(Schema::differences(&before, &introspect::schema(&db).await), []);
         session.run("DELETE FROM goods WHERE id > 50").await;
         train.concertina().run(&["upgrade"]).expect_code(0);
@@ -66,12 +67,12 @@ fn an_invalid_leftover_is_replaced_and_a_finished_index_is_taken_over() {
         let built = session.execute("CREATE UNIQUE INDEX CONCURRENTLY uq_goods ON goods (price, maker)").await;
         assert!(built.is_err());
         session.run("DELETE FROM goods WHERE id = 51").await;
-        Train::new(&db).contract(ADD);
+        let mut train = Train::new(&db);
+        train.contract(ADD);
         let schema = introspect::schema(&db).await;
         assert_eq!(schema.fact("goods, index uq_goods"), Some("(price, maker) unique"));
         assert_eq!(schema.fact("goods, unique (price, maker)"), Some("named uq_goods"));
         // What another release's create_index has built is not built again.
-        let mut train = Train::new(&db);
         train.expand("  - create_index: { table: goods, name: uq_price, columns: [price], unique: true }");
         let number = "SELECT oid FROM pg_class WHERE relname = 'uq_price'";
         let before = session.value(number).await;
@@ -87,11 +88,17 @@ fn the_plan_says_every_statement() {
         goods(&db).await;
         let mut train = Train::new(&db);
         train.add(&[("contract/01_unique.yaml", &format!("steps:\n{ADD}\n"))]);
-        train.concertina().run(&["expand"]).expect_code(0);
-        train.concertina().run(&["migrate"]);
         let plan = train.concertina().run(&["plan", "contract"]);
         plan.expect_code(0);
-        let _ = on(db.kind(), "", "", "");
-        insta::assert_snapshot!(plan.stdout, @"");
+        insta::assert_snapshot!(plan.stdout, @r#"
+        -- contract r1: 1 step
+
+        -- r1/contract/01_unique/1: make (price, maker) of goods unique, as uq_goods (outside a transaction)
+        -- must return no row: rows of `goods` have the same (price, maker)
+        SELECT "goods"."price"::bigint, "goods"."maker"::bigint FROM "goods" WHERE "goods"."price" IS NOT NULL AND "goods"."maker" IS NOT NULL GROUP BY "goods"."price", "goods"."maker" HAVING count(*) > 1 LIMIT 5;
+        CREATE UNIQUE INDEX CONCURRENTLY "uq_goods" ON "goods" ("price", "maker");
+        -- from here on it waits an instant for a lock;
+        ALTER TABLE "goods" ADD CONSTRAINT "uq_goods" UNIQUE USING INDEX "uq_goods";
+        "#);
     });
 }

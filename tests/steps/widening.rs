@@ -36,7 +36,7 @@ async fn file(kind: Kind, session: &mut Session) -> Vec<String> {
 on_every_database! {
     async fn a_longer_text_and_no_row_is_written_anew(db: TestDatabase) {
         let mut session = words(&db).await;
-        let mut admin = if db.kind() == Kind::MySql { crate::support::Session::open(Kind::MySql, &db.admin_url()).await } else { db.owner().await };
+        let mut admin = if db.kind() == Kind::MySql { Session::open(Kind::MySql, &db.admin_url()).await } else { db.owner().await };
         let before = file(db.kind(), &mut admin).await;
         Train::new(&db).expand("
   - widen_column: { table: words, column: name, type: string(60) }

@@ -135,7 +135,7 @@ impl MySql {
             Change::AddCheck(name, expression) => {
                 if !allow_rewrite {
                     return Err(self.copies(
-                        "to add a check",
+                        "to add a check,",
                         "or let a trigger BEFORE INSERT and one BEFORE UPDATE refuse such rows, by a step with SQL of your own",
                     ));
                 }

@@ -1,0 +1,96 @@
+//! The process dies within each kind of step; the next run finds out what is there, and ends where an undisturbed one does.
+
+use super::on;
+use crate::conformance::schema::Schema;
+use crate::conformance::{introspect, leftovers};
+use crate::support::{Kind, Session, TestDatabase, Train, on_every_database};
+
+/// Each in a release of its own.
+const STEPS: &[(&str, &str)] = &[
+    ("expand", "create_index: { table: goods, name: ix_maker, columns: [maker] }"),
+    (
+        "expand",
+        "add_foreign_key: { table: goods, name: fk_maker, columns: [maker], references: { table: makers, columns: [id] } }",
+    ),
+    ("expand", "add_check: { table: goods, name: ck_price, check: price >= 0, allow_rewrite: true }"),
+    ("expand", "widen_column: { table: goods, column: name, type: string(30) }"),
+    ("expand", "add_enum_value: { table: goods, column: state, value: old }"),
+    ("contract", "validate: { table: goods, name: fk_maker }"),
+    ("contract", "validate: { table: goods, name: ck_price }"),
+    ("contract", "add_unique: { table: goods, name: uq_name, columns: [name, id] }"),
+    ("contract", "set_not_null: { table: goods, column: name }"),
+    ("contract", "drop_index: { table: goods, name: ix_free }"),
+];
+
+async fn prepare(db: &TestDatabase) -> Session {
+    let mut session = db.owner().await;
+    let kind = db.kind();
+    if kind == Kind::Postgres {
+        session.run("CREATE TYPE goods_state AS ENUM ('new', 'sold')").await;
+    }
+    for sql in [
+        "CREATE TABLE makers (id INTEGER NOT NULL PRIMARY KEY)".to_owned(),
+        format!(
+            "CREATE TABLE goods (id INTEGER NOT NULL PRIMARY KEY, price INTEGER, maker INTEGER, name VARCHAR(20), state {})",
+            on(
+                kind,
+                "goods_state DEFAULT 'new'",
+                "ENUM('new', 'sold') DEFAULT 'new'",
+                "VARCHAR(9) DEFAULT 'new' CHECK (state IN ('new', 'sold'))"
+            )
+        ),
+        "CREATE INDEX ix_free ON goods (price, maker)".to_owned(),
+        "INSERT INTO makers VALUES (0), (1), (2)".to_owned(),
+        "INSERT INTO goods (id, price, maker, name) VALUES (1, 5, 0, 'a'), (2, 6, 1, 'b'), (3, 6, 2, 'c')".to_owned(),
+    ] {
+        session.run(sql).await;
+    }
+    session
+}
+
+/// Runs every step; with a failpoint each in two lives, and a write between them.
+async fn go_through(db: &TestDatabase, failpoint: Option<&str>) -> (Schema, Vec<String>) {
+    let mut session = prepare(db).await;
+    let mut train = Train::new(db);
+    let mut deaths = 0;
+    for (number, (folder, step)) in STEPS.iter().enumerate() {
+        train.add(&[(&format!("{folder}/01_step.yaml"), &format!("steps:\n  - {step}\n"))]);
+        if let Some(failpoint) = failpoint {
+            let life = train.concertina().env("CONCERTINA_FAILPOINT", failpoint).run(&["upgrade"]);
+            deaths += usize::from(life.code.is_none());
+            assert!(life.code.is_none_or(|code| code == 0), "{life}");
+            session
+                .run(format!("INSERT INTO goods (id, price, maker, name) VALUES ({}, 7, 1, 'd')", 100 + number))
+                .await;
+        }
+        train.concertina().run(&["upgrade"]).expect_code(0);
+    }
+    // A step without statements has nothing to die of, and an empty release no step.
+    assert!(failpoint.is_none() || deaths + 2 >= STEPS.len(), "{deaths} deaths");
+    let steps = "SELECT COUNT(*) FROM concertina_step WHERE finished_at IS NULL";
+    let mut ours: Vec<String> = leftovers::ours(db).await.iter().map(ToString::to_string).collect();
+    ours.extend(session.lines(steps).await);
+    (introspect::schema(db).await, ours)
+}
+
+async fn compare(db: &TestDatabase, failpoint: &str) {
+    let undisturbed = TestDatabase::create(db.kind(), "undisturbed").await;
+    let (expected, nothing_left) = go_through(&undisturbed, None).await;
+    let (found, left) = go_through(db, Some(failpoint)).await;
+    assert_eq!(Schema::differences(&expected, &found), [], "dying at {failpoint}");
+    assert_eq!(left, nothing_left, "dying at {failpoint}");
+}
+
+on_every_database! {
+    async fn dying_before_the_first_statement(db: TestDatabase) {
+        compare(&db, "step.begin").await;
+    }
+
+    async fn dying_behind_the_first_statement(db: TestDatabase) {
+        compare(&db, "step.statement").await;
+    }
+
+    async fn dying_between_the_last_statement_and_the_record(db: TestDatabase) {
+        compare(&db, "step.ran").await;
+    }
+}
