@@ -433,7 +433,7 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
         false
     }
     /// What giving a column another type means on this server.
-    fn widening(&self, table: &Table, column: &Column, to: &str) -> Widening;
+    fn widening(&self, schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening;
     /// The labels of a column's enum; `None` where nothing keeps its values to any.
     fn enum_labels(&self, schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal>;
     /// The name of the enum type that a column is of, where types have names (PostgreSQL).

@@ -11,6 +11,8 @@ pub enum Widening {
     Free,
     /// Rows are written anew or looked at under a lock; why, as a fragment that follows "because".
     Rewrite(String),
+    /// The server refuses it; why, and what to do.
+    Refused(String),
     /// The new type does not hold all that the old one does, or nobody knows.
     NotWider,
 }

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Statement, UniqueDefinition};
+use super::{Context, Operation, no_duplicates, simulate};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script, UniqueDefinition};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -50,15 +50,7 @@ impl Operation for AddUnique {
         let mut script = context.alter(&self.table, &self.change(), self.allow_rewrite)?;
         let built = table.indexes.iter().any(|index| index.name == self.name && index.valid);
         if !built {
-            // Looked for before anything is changed: what a failed build says is one of them, and it leaves an index behind.
-            let columns = self.columns.join(", ");
-            script.statements.insert(
-                0,
-                Statement::MustBeEmpty {
-                    query: context.dialect.shared_values(table, &self.columns),
-                    message: format!("rows of `{}` have the same ({columns})", self.table),
-                },
-            );
+            script.statements.insert(0, no_duplicates(context, table, &self.columns));
         }
         Ok(script)
     }

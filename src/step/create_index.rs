@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation};
+use super::{Context, Operation, no_duplicates};
 use crate::dialect::{Dialect, Index, IndexDefinition, Refusal, Schema, Script};
 
 /// The step.
@@ -32,7 +32,11 @@ impl Operation for CreateIndex {
         if self.is_live(context.schema) {
             return Err(Refusal::new(format!("table `{}` has an index `{}` already", self.0.table, self.0.name)));
         }
-        context.dialect.create_index(context.schema, table, &self.0)
+        let mut script = context.dialect.create_index(context.schema, table, &self.0)?;
+        if self.0.unique {
+            script.statements.insert(0, no_duplicates(context, table, &self.0.columns));
+        }
+        Ok(script)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(self.is_live(context.schema))

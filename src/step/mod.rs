@@ -30,7 +30,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Table};
+use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Statement, Table};
 
 pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
@@ -220,6 +220,14 @@ pub fn safe_form(word: &str) -> Option<&'static str> {
 fn simulate(schema: &mut Schema, dialect: &dyn Dialect, table: &str, change: &Change) {
     if let Some(live) = schema.table_mut(table) {
         live.apply(dialect, change);
+    }
+}
+
+/// Looks for values that several rows share, before an index is built in vain: what a failed build tells is one of them.
+fn no_duplicates(context: &Context<'_>, table: &Table, columns: &[String]) -> Statement {
+    Statement::MustBeEmpty {
+        query: context.dialect.shared_values(table, columns),
+        message: format!("rows of `{}` have the same ({})", table.name, columns.join(", ")),
     }
 }
 

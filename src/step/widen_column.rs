@@ -34,7 +34,7 @@ impl WidenColumn {
             identity: false,
         };
         let to = context.dialect.column_type(&self.table, &definition)?;
-        let widening = context.dialect.widening(table, column, &to);
+        let widening = context.dialect.widening(context.schema, table, column, &to);
         Ok((to, widening))
     }
 }
@@ -49,6 +49,7 @@ impl Operation for WidenColumn {
         let name = format!("column `{}` of `{}`", self.column, self.table);
         match widening {
             Widening::Same => Err(Refusal::new(format!("{name} is {from} already")).at("type")),
+            Widening::Refused(reason) => Err(Refusal::new(format!("{name} cannot be given another type: {reason}")).at("type")),
             Widening::NotWider => Err(Refusal::new(format!(
                 "{name} is {from}, and {to} does not hold all that it does, or means something else; {SAFE_FORM}"
             ))

@@ -156,9 +156,9 @@ on_every_database! {
         train
             .try_steps("expand", "  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }")
             .expect_code(1)
-            .expect_stderr("uq_shelf");
+            .expect_stderr("uq_shelf")
+            .expect_stderr("rows of `books` have the same (shelf): ");
         session.run("UPDATE books SET shelf = id").await;
-        // On PostgreSQL the failed build left an invalid index, which is replaced.
         train.concertina().run(&["upgrade"]).expect_code(0);
         assert_eq!(introspect::schema(&db).await.fact("books, index uq_shelf"), Some("(shelf) unique"));
         assert!(session.execute("INSERT INTO books VALUES (99, 'x', 1)").await.is_err());
@@ -182,6 +182,35 @@ on_every_database! {
         let fact = schema.fact("books, foreign key (shelf)").expect("the key is there");
         assert!(fact.starts_with("to shelves (id), named fk_books_shelf ON DELETE SET NULL"), "{fact}");
     }
+}
+
+#[test]
+fn a_build_that_fails_leaves_no_index_that_refuses_writes() {
+    run(Kind::Postgres, "a_build_that_fails_leaves_no_index", async |db: TestDatabase| {
+        let mut session = books(&db).await;
+        session.run("UPDATE books SET shelf = id").await;
+        let mut train = Train::new(&db);
+        train.add(&[(
+            "expand/01_index.yaml",
+            "steps:\n  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }\n",
+        )]);
+        // The duplicate is written after the look for duplicates, by a transaction that the build waits for.
+        let mut slow = db.owner().await;
+        slow.run("BEGIN").await;
+        slow.run("UPDATE books SET shelf = 2 WHERE id = 1").await;
+        let running = train.concertina().spawn(&["expand"]);
+        let building = "SELECT 1 FROM pg_stat_progress_create_index WHERE command = 'CREATE INDEX CONCURRENTLY'";
+        for tries in 0.. {
+            assert!(tries < 20_000, "a build waits");
+            if session.value(building).await.is_some() {
+                break;
+            }
+        }
+        slow.run("COMMIT").await;
+        running.finish().expect_code(1).expect_stderr("uq_shelf");
+        assert_eq!(introspect::schema(&db).await.fact("books, index uq_shelf"), None);
+        session.run("INSERT INTO books VALUES (99, 'x', 2)").await;
+    });
 }
 
 #[test]

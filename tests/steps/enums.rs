@@ -66,6 +66,18 @@ on_every_server! {
 }
 
 #[test]
+fn a_type_of_another_schema_gets_its_label() {
+    run(Kind::Postgres, "a_type_of_another_schema", async |db: TestDatabase| {
+        let mut session = db.owner().await;
+        session.run("CREATE SCHEMA attic").await;
+        session.run("CREATE TYPE attic.mood AS ENUM ('calm')").await;
+        session.run("CREATE TABLE attic.jobs (id INTEGER PRIMARY KEY, state attic.mood)").await;
+        Train::new(&db).expand("  - add_enum_value: { table: attic.jobs, column: state, value: wild }");
+        session.run("INSERT INTO attic.jobs VALUES (1, 'wild')").await;
+    });
+}
+
+#[test]
 fn mariadb_keeps_what_else_the_column_is() {
     run(Kind::MySql, "mariadb_keeps_what_else_the_column_is", async |db: TestDatabase| {
         let mut session = jobs(&db).await;

@@ -113,10 +113,43 @@ fn postgres_looks_at_a_check_again_and_builds_a_partial_index_anew_only_with_lea
         let mut session = words(&db).await;
         session.run("ALTER TABLE words ADD CONSTRAINT ck_name CHECK (name <> '')").await;
         session.run("CREATE INDEX ix_kept ON words (id) WHERE kept <> 'z'").await;
+        session.run("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'").await;
+        session
+            .run("CREATE TRIGGER on_price BEFORE UPDATE OF price ON words FOR EACH ROW EXECUTE FUNCTION nothing()")
+            .await;
+        let step = "  - widen_column: { table: words, column: price, type: decimal }";
+        Train::new(&db)
+            .try_steps("expand", step)
+            .expect_code(1)
+            .expect_stderr("the trigger `on_price` is on this column");
         for (column, reason) in [("name", "the check `ck_name`"), ("kept", "the index `ix_kept`")] {
             let step = format!("  - widen_column: {{ table: words, column: {column}, type: string(90) }}");
             Train::new(&db).try_steps("expand", &step).expect_code(1).expect_stderr(reason);
         }
+    });
+}
+
+#[test]
+fn mariadb_changes_no_type_under_a_foreign_key() {
+    run(Kind::MySql, "changes_no_type_under_a_foreign_key", async |db: TestDatabase| {
+        let mut session = db.owner().await;
+        session.run("CREATE TABLE p (k VARCHAR(20) PRIMARY KEY) ENGINE=InnoDB").await;
+        session.run("CREATE TABLE c (id INT PRIMARY KEY, k VARCHAR(20), CONSTRAINT fk FOREIGN KEY (k) REFERENCES p (k)) ENGINE=InnoDB").await;
+        for table in ["p", "c"] {
+            let step = format!("  - widen_column: {{ table: {table}, column: k, type: string(40) }}");
+            Train::new(&db)
+                .try_steps("expand", &step)
+                .expect_code(1)
+                .expect_stderr("the foreign key `fk` of `c` is on this column");
+        }
+        Train::new(&db).expand(
+            "
+  - drop_constraint: { table: c, name: fk }
+  - widen_column: { table: p, column: k, type: string(40) }
+  - widen_column: { table: c, column: k, type: string(40) }
+  - add_foreign_key: { table: c, name: fk, columns: [k], references: { table: p, columns: [k] } }",
+        );
+        assert!(session.execute("INSERT INTO c VALUES (1, 'x')").await.is_err());
     });
 }
 

@@ -1,7 +1,7 @@
 //! Writers go on while a step works on a large table: a write is done between two sightings of the same statement.
 
 use super::on;
-use crate::support::{Kind, Session, TestDatabase, Train, on_every_server};
+use crate::support::{Kind, Session, TestDatabase, Train, on_every_server, run};
 
 const ROWS: usize = 200_000;
 
@@ -91,4 +91,17 @@ on_every_server! {
         let statement = on(db.kind(), "ALTER TABLE \"large\" VALIDATE", "ALTER TABLE `large` MODIFY", "");
         assert!(writes_during(&db, &mut train, "contract", step, statement).await > 0);
     }
+}
+
+/// So that the tests above can fail.
+#[test]
+fn a_copy_that_was_allowed_stops_writers() {
+    run(Kind::MySql, "a_copy_that_was_allowed", async |db: TestDatabase| {
+        large(&db).await;
+        let mut train = Train::new(&db);
+        let step = "  - add_check: { table: large, name: ck, check: number >= 0, allow_rewrite: true }";
+        let writes = writes_during(&db, &mut train, "expand", step, "ALTER TABLE `large` ADD CONSTRAINT").await;
+        // One may slip in before the copy has its lock.
+        assert!(writes <= 1, "{writes}");
+    });
 }

@@ -190,8 +190,8 @@ impl Dialect for MySql {
             ..Script::default()
         }
     }
-    fn widening(&self, _table: &Table, column: &Column, to: &str) -> Widening {
-        widening::of(column, to, self.server.is_mariadb())
+    fn widening(&self, schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
+        widening::of(schema, table, column, to, self.server.is_mariadb())
     }
     fn enum_labels(&self, _schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal> {
         widening::labels(column).map(Some).ok_or_else(|| {

@@ -3,11 +3,11 @@
 //! <https://dev.mysql.com/doc/refman/8.4/en/innodb-online-ddl-operations.html>); MariaDB's were tried on 10.11.
 
 use super::super::lex::{Flavor, TokenKind, significant};
-use super::super::schema::Column;
+use super::super::schema::{Column, Schema, Table};
 use super::super::type_name::{TypeName, Widening};
 
 /// What giving a column another type means.
-pub(super) fn of(column: &Column, to: &str, is_mariadb: bool) -> Widening {
+pub(super) fn of(schema: &Schema, table: &Table, column: &Column, to: &str, is_mariadb: bool) -> Widening {
     let (from, mut to) = (TypeName::parse(&column.type_name), TypeName::parse(to));
     if to.base == "decimal" && to.arguments.is_empty() {
         to.arguments = vec![10, 0];
@@ -17,6 +17,12 @@ pub(super) fn of(column: &Column, to: &str, is_mariadb: bool) -> Widening {
     }
     if !from.fits_in(&to) {
         return Widening::NotWider;
+    }
+    if let Some(key) = foreign_key(schema, table, column) {
+        return Widening::Refused(format!(
+            "the foreign key {key} is on this column, and the server changes no type under one; drop_constraint above, widen both \
+             sides, and add_foreign_key below"
+        ));
     }
     let (Some(characters), Some(wider)) = (from.arguments.first(), to.arguments.first()) else {
         return Widening::Rewrite(COPIES.to_owned());
@@ -39,6 +45,15 @@ pub(super) fn of(column: &Column, to: &str, is_mariadb: bool) -> Widening {
 }
 
 const COPIES: &str = "the server copies the whole table while every writer waits";
+
+/// A foreign key that a column is on either side of.
+fn foreign_key(schema: &Schema, table: &Table, column: &Column) -> Option<String> {
+    schema.tables.values().flat_map(|of| of.foreign_keys.iter().map(move |key| (of, key))).find_map(|(of, key)| {
+        let here = of.name == table.name && key.columns.contains(&column.name);
+        let there = key.references == table.name && key.referenced_columns.contains(&column.name);
+        (here || there).then(|| format!("`{}` of `{}`", key.name.as_deref().unwrap_or_default(), of.name))
+    })
+}
 
 /// The most bytes that a character has in a collation's character set.
 fn bytes_of_a_character(collation: &str) -> u32 {

@@ -76,7 +76,7 @@ impl Postgres {
                 let mut script = Script { outside_transaction: true, ..Script::default() };
                 script.run(format!(
                     "ALTER TYPE {} ADD VALUE IF NOT EXISTS {}",
-                    self.quote(&type_name),
+                    self.table(&type_name),
                     self.literal(value)
                 ));
                 script

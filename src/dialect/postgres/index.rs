@@ -30,6 +30,11 @@ pub(super) fn build(
     let script =
         Script { outside_transaction: true, rendered_again: true, patience: Patience::Minutes, ..Script::default() };
     let mut builder = Builder { dialect, schema, index, constraint, script };
+    if table.partition_key.is_none() && !constraint {
+        // What a failed build leaves refuses duplicates, complete or not, and takes its part of every write.
+        let name = builder.qualified(table, &index.name);
+        builder.script.undo.push(format!("DROP INDEX CONCURRENTLY IF EXISTS {name}"));
+    }
     builder.table(table, &index.name)?;
     Ok(builder.script)
 }

@@ -128,9 +128,10 @@ impl Dialect for Postgres {
                  JOIN pg_proc p ON p.oid = t.tgfoid ORDER BY c.oid, t.tgname"
             ),
             enums: Some(
-                "SELECT t.typname::text, e.enumlabel::text FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid \
-                 JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = current_schema() \
-                 ORDER BY t.typname, e.enumsortorder"
+                "SELECT CASE WHEN n.nspname = current_schema() THEN t.typname::text ELSE n.nspname || '.' || t.typname END, \
+                 e.enumlabel::text FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid \
+                 JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' \
+                 ORDER BY 1, e.enumsortorder"
                     .to_owned(),
             ),
             views: None,
@@ -258,7 +259,7 @@ impl Dialect for Postgres {
     fn validates_later(&self) -> bool {
         true
     }
-    fn widening(&self, table: &Table, column: &Column, to: &str) -> Widening {
+    fn widening(&self, _schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
         widening::of(table, column, to)
     }
     fn enum_labels(&self, schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal> {

@@ -19,12 +19,21 @@ pub(super) fn of(table: &Table, column: &Column, to: &str) -> Widening {
         "decimal" => to.arguments.is_empty() || scale(&from) == scale(&to),
         _ => false,
     };
+    let names = |sql: &str| identifiers(sql, Flavor::Postgres).contains(&column.name);
+    // Behind the first line is what the trigger runs, which may be about any column.
+    let watches = |definition: &str| definition.lines().next().is_some_and(names);
+    if let Some(trigger) = table.triggers.iter().find(|trigger| watches(&trigger.definition)) {
+        return Widening::Refused(format!(
+            "the trigger `{}` is on this column, and PostgreSQL changes no type under a trigger; do it in a release in which the \
+             column has none, or above the sync",
+            trigger.name
+        ));
+    }
     if !free {
         return Widening::Rewrite(
             "PostgreSQL writes the whole table anew under a lock that stops everybody".to_owned(),
         );
     }
-    let names = |sql: &str| identifiers(sql, Flavor::Postgres).contains(&column.name);
     if let Some(check) = table.checks.iter().find(|check| check.columns.contains(&column.name)) {
         let name = check.name.as_deref().unwrap_or_default();
         return Widening::Rewrite(format!(

@@ -286,7 +286,7 @@ impl Dialect for Sqlite {
             _ => self.rebuild(table, change),
         }
     }
-    fn widening(&self, table: &Table, column: &Column, to: &str) -> Widening {
+    fn widening(&self, _schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
         if column.type_name.eq_ignore_ascii_case(to) {
             return Widening::Same;
         }
