@@ -8,6 +8,7 @@ pub mod expression;
 mod keywords;
 pub mod lex;
 mod mysql;
+pub mod offending;
 mod postgres;
 mod schema;
 mod signals;
@@ -31,8 +32,6 @@ pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Stateme
 pub use sync::{Conflict, Destination, Related, Sync};
 pub use type_name::{TypeName, Widening};
 
-/// How many rows a message names.
-pub const SHOWN_ROWS: usize = 5;
 /// Everything that Concertina creates in a user's database starts with this.
 pub const PREFIX: &str = "concertina_";
 
@@ -449,78 +448,6 @@ pub trait Dialect: Triggers + Signals + fmt::Debug + Send + std::marker::Sync {
     /// Functions whose value is the same for all rows of a statement, though it is a call.
     fn steady_functions(&self) -> &'static [&'static str] {
         &[]
-    }
-    /// Whether a new column would have another value in each row, so that the table would be written anew.
-    fn differs_by_row(&self, definition: &ColumnDefinition) -> bool {
-        let kind = self.kind();
-        let by_type = match &definition.column_type {
-            ColumnType::Native(sql) => {
-                let text = sql.on(kind).unwrap_or_default().to_ascii_lowercase();
-                ["serial", "generated", "stored", "persistent"].iter().any(|word| text.contains(word))
-                    && !text.contains("virtual")
-            }
-            _ => definition.identity,
-        };
-        // Without a call a default is a constant or the time of the statement; a word behind `::` or AS is a type.
-        let by_default = match &definition.default {
-            Some(Default::Sql(sql)) => sql.on(kind).is_some_and(|text| {
-                let tokens = lex::significant(text, kind.flavor()).unwrap_or_default();
-                (0..tokens.len()).any(|at| {
-                    let called = tokens[at].kind == lex::TokenKind::Word
-                        && tokens.get(at + 1).is_some_and(|next| next.is_symbol("("));
-                    let a_type = at > 0 && (tokens[at - 1].is_symbol("::") || tokens[at - 1].is_word("as"));
-                    called && !a_type && !self.steady_functions().iter().any(|word| tokens[at].is_word(word))
-                })
-            }),
-            _ => false,
-        };
-        by_type || by_default
-    }
-    /// A query for the first rows that a condition holds for, by their keys; NULL where the table has none.
-    fn rows_where(&self, table: &Table, condition: &str) -> String {
-        let name = self.table(&table.name);
-        let key: Vec<_> = table.walk_key().unwrap_or_default();
-        let mut columns: Vec<_> = key.iter().map(|column| self.read_column(&name, column)).collect();
-        if columns.is_empty() {
-            columns.push("NULL".to_owned());
-        }
-        format!("SELECT {} FROM {name} WHERE {condition} LIMIT {SHOWN_ROWS}", columns.join(", "))
-    }
-    /// A query for values that several rows share in these columns.
-    fn shared_values(&self, table: &Table, columns: &[String]) -> String {
-        let name = self.table(&table.name);
-        let quoted: Vec<_> = columns.iter().map(|column| format!("{name}.{}", self.quote(column))).collect();
-        let live = columns.iter().filter_map(|column| table.column(column));
-        let shown: Vec<_> = live.map(|column| self.read_column(&name, column)).collect();
-        let given: Vec<_> = quoted.iter().map(|column| format!("{column} IS NOT NULL")).collect();
-        format!(
-            "SELECT {} FROM {name} WHERE {} GROUP BY {} HAVING count(*) > 1 LIMIT {SHOWN_ROWS}",
-            shown.join(", "),
-            given.join(" AND "),
-            quoted.join(", ")
-        )
-    }
-    /// The condition of rows that a foreign key would refuse.
-    fn is_orphan(&self, schema: &Schema, table: &Table, key: &ForeignKey) -> String {
-        const PARENT: &str = "concertina_parent";
-        let name = self.table(&table.name);
-        let parent_key = schema.table(&key.references).map_or(&[][..], |parent| parent.primary_key.as_slice());
-        let mut conditions = Vec::new();
-        let mut same = Vec::new();
-        for (position, column) in key.columns.iter().enumerate() {
-            let here = format!("{name}.{}", self.quote(column));
-            // SQLite lets the columns of the other side be left out.
-            let there = key.referenced_columns.get(position).filter(|there| !there.is_empty());
-            let there = there.or_else(|| parent_key.get(position)).map_or("", String::as_str);
-            conditions.push(format!("{here} IS NOT NULL"));
-            same.push(format!("{PARENT}.{} = {here}", self.quote(there)));
-        }
-        conditions.push(format!(
-            "NOT EXISTS (SELECT 1 FROM {} AS {PARENT} WHERE {})",
-            self.table(&key.references),
-            same.join(" AND ")
-        ));
-        conditions.join(" AND ")
     }
     /// Whether a foreign key may refer to these columns.
     fn can_be_referred_to(&self, table: &Table, columns: &[String]) -> bool {

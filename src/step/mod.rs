@@ -30,7 +30,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Statement, Table};
+use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Statement, Table, offending};
 
 pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
@@ -226,7 +226,7 @@ fn simulate(schema: &mut Schema, dialect: &dyn Dialect, table: &str, change: &Ch
 /// Looks for values that several rows share, before an index is built in vain: what a failed build tells is one of them.
 fn no_duplicates(context: &Context<'_>, table: &Table, columns: &[String]) -> Statement {
     Statement::MustBeEmpty {
-        query: context.dialect.shared_values(table, columns),
+        query: offending::shared_values(context.dialect, table, columns),
         message: format!("rows of `{}` have the same ({})", table.name, columns.join(", ")),
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Statement, Table};
+use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Statement, Table, offending};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,7 +36,11 @@ impl Operation for SetNotNull {
         script.statements.insert(
             0,
             Statement::MustBeEmpty {
-                query: context.dialect.rows_where(table, &format!("{} IS NULL", context.dialect.quote(&self.column))),
+                query: offending::rows_where(
+                    context.dialect,
+                    table,
+                    &format!("{} IS NULL", context.dialect.quote(&self.column)),
+                ),
                 message: format!("rows of `{}` have NULL in `{}`", self.table, self.column),
             },
         );

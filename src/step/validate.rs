@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Statement, Table};
+use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Statement, Table, offending};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,7 +28,7 @@ impl Validate {
         if let Some(key) = table.foreign_keys.iter().find(|key| named(&key.name)) {
             let known = dialect.validates_later() && !key.not_valid;
             let message = format!("rows of `{}` refer to rows of `{}` that do not exist", self.table, key.references);
-            return Ok((!known).then(|| (dialect.is_orphan(context.schema, table, key), message)));
+            return Ok((!known).then(|| (offending::is_orphan(dialect, context.schema, table, key), message)));
         }
         let check = table.checks.iter().find(|check| named(&check.name)).ok_or_else(|| {
             let reason = format!("there is no foreign key or check `{}` on table `{}`", self.name, self.table);
@@ -47,7 +47,7 @@ impl Operation for Validate {
         let table = context.table(&self.table)?;
         let Some((condition, message)) = self.look(context, table)? else { return Ok(Script::default()) };
         let mut script = context.alter(&self.table, &self.change(), false)?;
-        let query = context.dialect.rows_where(table, &condition);
+        let query = offending::rows_where(context.dialect, table, &condition);
         script.statements.insert(0, Statement::MustBeEmpty { query, message });
         Ok(script)
     }

@@ -81,7 +81,7 @@ impl MySql {
         let mut script = Script::default();
         let statement = match change {
             Change::AddColumn(definition) => {
-                if !allow_rewrite && self.differs_by_row(definition) {
+                if !allow_rewrite && definition.differs_by_row(self) {
                     return Err(self.copies(
                         &format!("column `{}` would be another value for each row, so", definition.name),
                         "or add it without the default, fill it in by a backfill, and set_default in contract",

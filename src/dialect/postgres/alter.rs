@@ -1,5 +1,6 @@
 //! Changes of a live table on PostgreSQL, each by the way that stops others for the shortest time.
 
+use super::super::offending::{is_orphan, rows_where};
 use super::super::schema::{ForeignKey, Schema, Table};
 use super::super::statement::{Change, Refusal, Script, Statement};
 use super::super::{Dialect, ForeignKeyDefinition, PREFIX, object_name};
@@ -17,7 +18,7 @@ impl Postgres {
         let column = |name: &String, text: &str| alter(format!("ALTER COLUMN {} {text}", self.quote(name)));
         Ok(match change {
             Change::AddColumn(definition) => {
-                if !allow_rewrite && self.differs_by_row(definition) {
+                if !allow_rewrite && definition.differs_by_row(self) {
                     return Err(Refusal::new(format!(
                         "column `{}` would be another value for each row, so PostgreSQL would write the whole table anew under a \
                          lock; add it without the default, fill it in by a backfill, and set_default in contract",
@@ -97,7 +98,7 @@ impl Postgres {
             ..ForeignKey::default()
         };
         script.statements.push(Statement::MustBeEmpty {
-            query: self.rows_where(table, &self.is_orphan(schema, table, &live)),
+            query: rows_where(self, table, &is_orphan(self, schema, table, &live)),
             message: format!("rows of `{}` refer to rows of `{}` that do not exist", table.name, key.references.table),
         });
         let mut partitions = Vec::new();

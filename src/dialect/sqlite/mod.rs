@@ -5,11 +5,12 @@ mod table;
 mod triggers;
 
 use super::definition::{ColumnDefinition, ColumnType, Default, IndexDefinition};
+use super::offending::SHOWN_ROWS;
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::statement::{Change, Refusal, Script, Statement};
 use super::type_name::TypeName;
-use super::{Dialect, Kind, Patience, SHOWN_ROWS, Server, WalkBy, Widening, lex};
+use super::{Dialect, Kind, Patience, Server, WalkBy, Widening, lex};
 
 pub(super) use table::{CreateTable, EditError};
 
@@ -77,7 +78,7 @@ impl Sqlite {
 impl Sqlite {
     /// Whether a column must be added by a rebuild.
     fn added_by_rebuild(&self, definition: &ColumnDefinition) -> bool {
-        matches!(definition.default, Some(Default::Sql(_))) || self.differs_by_row(definition)
+        matches!(definition.default, Some(Default::Sql(_))) || definition.differs_by_row(self)
     }
 
     /// Each row that a foreign key of a table would refuse, by its number, with the table and the columns of that key.
