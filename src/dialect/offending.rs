@@ -1,7 +1,7 @@
 //! Queries for the rows that a step would stumble over, so that they are named before anything is changed.
 
-use super::Dialect;
 use super::schema::{ForeignKey, Schema, Table};
+use super::{Dialect, PREFIX};
 
 /// How many rows a message names.
 pub const SHOWN_ROWS: usize = 5;
@@ -34,9 +34,8 @@ pub fn shared_values(dialect: &dyn Dialect, table: &Table, columns: &[String]) -
 
 /// The condition of rows that a foreign key would refuse.
 pub fn is_orphan(dialect: &dyn Dialect, schema: &Schema, table: &Table, key: &ForeignKey) -> String {
-    const PARENT: &str = "concertina_parent";
-    let name = dialect.table(&table.name);
-    let parent_key = schema.table(&key.references).map_or(&[][..], |parent| parent.primary_key.as_slice());
+    let (name, parent) = (dialect.table(&table.name), format!("{PREFIX}parent"));
+    let parent_key = schema.table(&key.references).map_or(&[][..], |of| of.primary_key.as_slice());
     let mut conditions = Vec::new();
     let mut same = Vec::new();
     for (position, column) in key.columns.iter().enumerate() {
@@ -45,10 +44,10 @@ pub fn is_orphan(dialect: &dyn Dialect, schema: &Schema, table: &Table, key: &Fo
         let there = key.referenced_columns.get(position).filter(|there| !there.is_empty());
         let there = there.or_else(|| parent_key.get(position)).map_or("", String::as_str);
         conditions.push(format!("{here} IS NOT NULL"));
-        same.push(format!("{PARENT}.{} = {here}", dialect.quote(there)));
+        same.push(format!("{parent}.{} = {here}", dialect.quote(there)));
     }
     conditions.push(format!(
-        "NOT EXISTS (SELECT 1 FROM {} AS {PARENT} WHERE {})",
+        "NOT EXISTS (SELECT 1 FROM {} AS {parent} WHERE {})",
         dialect.table(&key.references),
         same.join(" AND ")
     ));
