@@ -242,6 +242,15 @@ fn database_hint(error: &DbError) -> Option<String> {
                 .to_owned(),
         );
     }
+    // MySQL 8 keeps up to 64 versions of a table's rows, and an instant change makes one more.
+    if error.code() == Some("4092") {
+        return Some(
+            "the table has had as many instant changes as MySQL allows until it is built anew (TOTAL_ROW_VERSIONS in \
+             information_schema.INNODB_TABLES); at a quiet time run ALTER TABLE … FORCE, ALGORITHM=INPLACE, LOCK=NONE, which lets \
+             writers write, and then the same command again"
+                .to_owned(),
+        );
+    }
     match error.class() {
         Class::LockTimeout => {
             Some("somebody holds a lock on it; end that transaction, or run the same command again later".to_owned())
@@ -255,7 +264,8 @@ fn database_hint(error: &DbError) -> Option<String> {
             "make room where the database is, and run the same command again: it goes on where it stopped".to_owned(),
         ),
         Class::AlgorithmRefused => Some(
-            "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill"
+            "the server would copy the table, with writers waiting; do it as a new column with a sync and a backfill, or say \
+             allow_rewrite: true on the step where that is bearable"
                 .to_owned(),
         ),
         Class::Other => None,

@@ -4,7 +4,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
-use super::Kind;
+use super::{Dialect, Kind, lex};
 
 /// SQL text, the same for every database or one text for each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,6 +281,35 @@ pub struct ColumnDefinition {
     pub identity: bool,
 }
 
+impl ColumnDefinition {
+    /// Whether a new column would have another value in each row, so that the table would be written anew.
+    pub fn differs_by_row(&self, dialect: &dyn Dialect) -> bool {
+        let kind = dialect.kind();
+        let by_type = match &self.column_type {
+            ColumnType::Native(sql) => {
+                let text = sql.on(kind).unwrap_or_default().to_ascii_lowercase();
+                ["serial", "generated", "stored", "persistent"].iter().any(|word| text.contains(word))
+                    && !text.contains("virtual")
+            }
+            _ => self.identity,
+        };
+        // Without a call a default is a constant or the time of the statement; a word behind `::` or AS is a type.
+        let by_default = match &self.default {
+            Some(Default::Sql(sql)) => sql.on(kind).is_some_and(|text| {
+                let tokens = lex::significant(text, kind.flavor()).unwrap_or_default();
+                (0..tokens.len()).any(|at| {
+                    let called = tokens[at].kind == lex::TokenKind::Word
+                        && tokens.get(at + 1).is_some_and(|next| next.is_symbol("("));
+                    let a_type = at > 0 && (tokens[at - 1].is_symbol("::") || tokens[at - 1].is_word("as"));
+                    called && !a_type && !dialect.steady_functions().iter().any(|word| tokens[at].is_word(word))
+                })
+            }),
+            _ => false,
+        };
+        by_type || by_default
+    }
+}
+
 /// A table as a change file defines it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -321,6 +350,19 @@ pub struct UniqueDefinition {
     pub columns: Vec<String>,
 }
 
+impl UniqueDefinition {
+    /// The index that keeps it.
+    pub fn index(&self, table: &str) -> IndexDefinition {
+        IndexDefinition {
+            table: table.to_owned(),
+            name: self.name.clone(),
+            columns: self.columns.clone(),
+            unique: true,
+            allow_rewrite: false,
+        }
+    }
+}
+
 /// An index as a change file defines it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,6 +376,9 @@ pub struct IndexDefinition {
     /// Whether it is unique.
     #[serde(default)]
     pub unique: bool,
+    /// Whether it may be built by copying the table, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 /// What a foreign key does with the referring rows when the row they refer to is deleted.

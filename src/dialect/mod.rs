@@ -10,12 +10,14 @@ pub mod lex;
 mod locks;
 mod mysql;
 mod objects;
+pub mod offending;
 mod postgres;
 mod schema;
 mod signals;
 mod sqlite;
 mod statement;
 pub mod sync;
+mod type_name;
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub use schema::{
 pub use signals::{ReplicaLag, ReplicaStatus, Signals};
 pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 pub use sync::{Conflict, Destination, Related, Sync};
+pub use type_name::{TypeName, Widening};
 
 /// Everything that Concertina creates in a user's database starts with this.
 pub const PREFIX: &str = "concertina_";
@@ -97,6 +100,18 @@ pub enum Patience {
     Seconds,
     /// Minutes, for a statement that stops nobody while it waits.
     Minutes,
+}
+
+impl Patience {
+    /// The word for how long.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Instant => "an instant",
+            Self::Moment => "a second",
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+        }
+    }
 }
 
 /// What the server says of itself; versions and forks are capabilities of a dialect, not dialects.
@@ -406,11 +421,44 @@ pub trait Dialect: Triggers + Signals + Locks + fmt::Debug + Send + std::marker:
         Script::of(format!("DROP TABLE {}", self.table(table)))
     }
 
-    /// Changes one live table.
-    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal>;
+    /// Changes one live table; only where `allow_rewrite` says so by a way that writes every row anew, or stops writers.
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change, allow_rewrite: bool) -> Result<Script, Refusal>;
 
-    /// Builds an index without stopping writers, where the database can; an invalid leftover is replaced.
-    fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script;
+    /// Builds an index of a live table without stopping writers, where the database can; what an interrupted build left is
+    /// replaced, or gone on with.
+    fn create_index(&self, schema: &Schema, table: &Table, index: &IndexDefinition) -> Result<Script, Refusal>;
+
+    /// A CHECK as a constraint clause.
+    fn check(&self, name: &str, expression: &str) -> String {
+        format!("CONSTRAINT {} CHECK ({expression})", self.quote(name))
+    }
+    /// Whether a constraint can be added without a look at the rows that are there, and the catalog tells until they were.
+    fn validates_later(&self) -> bool {
+        false
+    }
+    /// What giving a column another type means on this server.
+    fn widening(&self, schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening;
+    /// The labels of a column's enum; `None` where nothing keeps its values to any.
+    fn enum_labels(&self, schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal>;
+    /// The name of the enum type that a column is of, where types have names (PostgreSQL).
+    fn enum_name(&self, column: &Column) -> Option<String> {
+        let _ = column;
+        None
+    }
+    /// The text of a column's type with one more label, where the column's own type has them (MySQL).
+    fn enum_with(&self, column: &Column, value: &str) -> Option<String> {
+        let _ = (column, value);
+        None
+    }
+    /// Functions whose value is the same for all rows of a statement, though it is a call.
+    fn steady_functions(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Whether a foreign key may refer to these columns.
+    fn can_be_referred_to(&self, table: &Table, columns: &[String]) -> bool {
+        let same = |key: &&Vec<String>| key.len() == columns.len() && columns.iter().all(|column| key.contains(column));
+        table.unique_keys().iter().any(same)
+    }
 
     /// Drops an index of a live table.
     fn drop_index(&self, table: &Table, name: &str) -> Script;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::Dialect;
+use super::definition::UniqueDefinition;
+use super::expression::columns_read;
 use super::lex::identifiers;
 use super::sqlite::{CreateTable, EditError};
-use super::statement::Change;
+use super::statement::{Change, Script};
 
 /// What is in the database now.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,6 +41,12 @@ impl Schema {
         name.strip_prefix(&self.namespace).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name)
     }
 
+    /// The partitions of a table, of the next level alone (PostgreSQL).
+    pub fn partitions<'s>(&'s self, table: &Table) -> impl Iterator<Item = &'s Table> {
+        let name = table.name.clone();
+        self.tables.values().filter(move |of| of.partition_of.as_ref() == Some(&name))
+    }
+
     /// The table that holds an index, and the index.
     pub fn index(&self, name: &str) -> Option<(&Table, &Index)> {
         self.tables.values().find_map(|table| Some((table, table.indexes.iter().find(|index| index.name == name)?)))
@@ -66,6 +74,8 @@ pub struct Table {
     pub triggers: Vec<Trigger>,
     /// The columns by which it is partitioned (PostgreSQL); `None` for a plain table.
     pub partition_key: Option<Vec<String>>,
+    /// The table that it is a partition of (PostgreSQL).
+    pub partition_of: Option<String>,
     /// The text of its CREATE TABLE, where the database keeps it (SQLite).
     pub sql: Option<String>,
     /// The texts of its indexes and triggers, where a rebuild must make them again (SQLite).
@@ -87,17 +97,22 @@ impl Table {
             (walkable && !columns.is_empty()).then_some(columns)
         };
         find(&self.primary_key).or_else(|| {
-            let unique_indexes =
-                self.indexes.iter().filter(|index| index.unique && index.valid).map(|index| &index.columns);
-            self.uniques.iter().map(|unique| &unique.columns).chain(unique_indexes).find_map(|names| find(names))
+            self.unique_keys().into_iter().skip(usize::from(!self.primary_key.is_empty())).find_map(|names| find(names))
         })
     }
 
     /// The columns of each key that no two rows share.
     pub fn unique_keys(&self) -> Vec<&Vec<String>> {
         let indexes = self.indexes.iter().filter(|index| index.unique && index.valid).map(|index| &index.columns);
-        let constraints = self.uniques.iter().map(|unique| &unique.columns);
+        let constraints = self.uniques.iter().filter(|unique| !unique.invalid).map(|unique| &unique.columns);
         [&self.primary_key].into_iter().filter(|key| !key.is_empty()).chain(constraints).chain(indexes).collect()
+    }
+
+    /// Whether a constraint of this name is there, of whichever kind.
+    pub fn has_constraint(&self, name: &str) -> bool {
+        self.checks.iter().any(|check| check.name.as_deref() == Some(name))
+            || self.uniques.iter().any(|unique| unique.name == name)
+            || self.foreign_keys.iter().any(|key| key.name.as_deref() == Some(name))
     }
 
     /// Makes the table what it is after a change, for checking later steps before any has run.
@@ -131,13 +146,65 @@ impl Table {
                 on_update: "NO ACTION".to_owned(),
                 on_delete: key.on_delete.map_or("NO ACTION", |action| action.words()).to_owned(),
                 deferrable: false,
+                not_valid: dialect.validates_later() && self.partition_key.is_none(),
             }),
             Change::DropConstraint(name) => {
                 self.checks.retain(|check| check.name.as_ref() != Some(name));
                 self.uniques.retain(|unique| &unique.name != name);
                 self.foreign_keys.retain(|key| key.name.as_ref() != Some(name));
+                self.indexes.retain(|index| self.sql.is_none() || !index.unique || &index.name != name);
+            }
+            Change::AddCheck(name, expression) => {
+                let columns = columns_read(expression, dialect.kind().flavor(), self);
+                let columns = columns.into_iter().map(|column| column.name.clone()).collect();
+                self.checks.push(Check {
+                    name: Some(name.clone()),
+                    expression: expression.clone(),
+                    columns,
+                    of_column: None,
+                    not_valid: dialect.validates_later(),
+                });
+            }
+            Change::AddUnique(unique) => self.apply_unique(dialect, unique),
+            Change::Validate(name) => {
+                let checks = self.checks.iter_mut().filter(|check| check.name.as_ref() == Some(name));
+                checks.for_each(|check| check.not_valid = false);
+                let keys = self.foreign_keys.iter_mut().filter(|key| key.name.as_ref() == Some(name));
+                keys.for_each(|key| key.not_valid = false);
+            }
+            Change::Widen(name, column_type) => {
+                if let Ok(wide) = dialect.live_column(&self.name, &Change::widened(name, column_type)) {
+                    self.change_column(name, |column| {
+                        column.type_name = wide.type_name;
+                        column.base_type = wide.base_type;
+                    });
+                }
+            }
+            Change::AddEnumValue(name, value) => {
+                let wide = self.column(name).and_then(|column| dialect.enum_with(column, value));
+                self.change_column(name, |column| column.type_name = wide.unwrap_or(column.type_name.clone()));
             }
         }
+    }
+
+    fn apply_unique(&mut self, dialect: &dyn Dialect, unique: &UniqueDefinition) {
+        if self.sql.is_none() {
+            self.uniques.push(Unique {
+                name: unique.name.clone(),
+                columns: unique.columns.clone(),
+                ..Unique::default()
+            });
+            return;
+        }
+        let index = unique.index(&self.name);
+        self.dependents.extend(dialect.create_index(&Schema::default(), self, &index).iter().flat_map(Script::texts));
+        self.indexes.push(Index {
+            name: index.name,
+            columns: index.columns,
+            unique: true,
+            valid: true,
+            ..Index::default()
+        });
     }
 
     fn change_column(&mut self, name: &str, change: impl FnOnce(&mut Column)) {
@@ -170,6 +237,18 @@ pub(super) fn edit(
             Ok(())
         }
         Change::DropConstraint(name) => definition.drop_constraint(name),
+        Change::AddCheck(name, expression) => {
+            definition.add_constraint(&dialect.check(name, expression));
+            Ok(())
+        }
+        Change::Widen(name, column_type) => {
+            let column = Change::widened(name, column_type);
+            let text = dialect.column_type(table, &column).map_err(|refusal| EditError(refusal.reason))?;
+            definition.set_type(name, &text)
+        }
+        Change::AddEnumValue(name, value) => definition.add_label(name, &dialect.literal(value)),
+        // A unique index is all that it takes, and nothing looks at rows later.
+        Change::AddUnique(_) | Change::Validate(_) => Ok(()),
     }
 }
 
@@ -217,6 +296,10 @@ pub struct Unique {
     pub name: String,
     /// Its columns.
     pub columns: Vec<String>,
+    /// Whether it is not in force yet for all rows: a partition has no part of it (PostgreSQL).
+    pub invalid: bool,
+    /// The unique constraint of the table above that this one is the part of, for a partition.
+    pub part_of: Option<String>,
 }
 
 /// An index.
@@ -230,6 +313,10 @@ pub struct Index {
     pub unique: bool,
     /// Whether it is complete: an interrupted concurrent build leaves an invalid one.
     pub valid: bool,
+    /// The index of the table above that this one is the part of, for a partition (PostgreSQL).
+    pub part_of: Option<String>,
+    /// Its expressions and its condition, where it has any (PostgreSQL).
+    pub expressions: Option<String>,
 }
 
 /// A foreign key.
@@ -249,6 +336,8 @@ pub struct ForeignKey {
     pub on_delete: String,
     /// Whether a transaction may put its check off (PostgreSQL).
     pub deferrable: bool,
+    /// Whether rows that were there before it were never looked at (PostgreSQL; others do not tell).
+    pub not_valid: bool,
 }
 
 impl ForeignKey {
@@ -278,6 +367,8 @@ pub struct Check {
     pub columns: Vec<String>,
     /// The column it is written on, where it is a part of that column's definition (MariaDB).
     pub of_column: Option<String>,
+    /// Whether rows that were there before it were never looked at (PostgreSQL).
+    pub not_valid: bool,
 }
 
 /// A trigger.
@@ -305,19 +396,21 @@ impl Trigger {
 pub struct Inspection {
     /// The schema or database that unqualified names are in. One row.
     pub namespace: String,
-    /// table, CREATE TABLE text or NULL, columns of the partition key (one a line) or NULL. One row a table.
+    /// table, CREATE TABLE text or NULL, columns of the partition key (one a line) or NULL, the table that it is a partition
+    /// of or NULL. One row a table.
     pub tables: String,
     /// table, column, type, base type, nullable, default or NULL, default is constant, generated, comparison
     /// (`native`, `bytes`, `text`), collation or NULL, extra. By table and position.
     pub columns: String,
-    /// table, name, kind (`p` primary key, `u` unique constraint, `i` index), column or expression, unique, valid.
-    /// By table, name and position.
+    /// table, name, kind (`p` primary key, `u` unique constraint, `i` index), column or expression, unique, valid, the index
+    /// of the table above that it is a part of or NULL, its expressions and its condition or NULL. By table, name and position.
     pub keys: String,
     /// table, name or NULL, column, referenced table, referenced column, the key's id, its actions ON UPDATE and ON
-    /// DELETE in the words of SQL, and whether it can be deferred. By table, id and position.
+    /// DELETE in the words of SQL, whether it can be deferred, and whether older rows were not looked at. By table, id and
+    /// position.
     pub foreign_keys: String,
-    /// table, name or NULL, expression; on MariaDB the column it is written on, which has no name of its own. `None`:
-    /// read from the CREATE TABLE text.
+    /// table, name or NULL, expression; the column it is written on, which has no name of its own (MariaDB), or NULL; whether
+    /// older rows were not looked at. `None`: read from the CREATE TABLE text.
     pub checks: Option<String>,
     /// table, name, definition, enabled, runs with the rights of another account.
     pub triggers: String,
@@ -346,7 +439,8 @@ impl Schema {
             }
             let sql = row.get(1).cloned().flatten();
             let partition_key = row.get(2).cloned().flatten().map(|key| key.lines().map(str::to_owned).collect());
-            let mut table = Table { name: name.clone(), sql, partition_key, ..Table::default() };
+            let partition_of = row.get(3).cloned().flatten();
+            let mut table = Table { name: name.clone(), sql, partition_key, partition_of, ..Table::default() };
             if let Some(Ok(parsed)) = table.sql.as_deref().map(CreateTable::parse) {
                 table.checks = parsed
                     .checks()
@@ -355,7 +449,7 @@ impl Schema {
                         name: check.name,
                         expression: check.expression,
                         columns: check.columns,
-                        of_column: None,
+                        ..Check::default()
                     })
                     .collect();
             }
@@ -388,7 +482,12 @@ impl Schema {
                 "p" => table.primary_key.push(column),
                 "u" => match table.uniques.iter_mut().find(|unique| unique.name == name) {
                     Some(unique) => unique.columns.push(column),
-                    None => table.uniques.push(Unique { name, columns: vec![column] }),
+                    None => table.uniques.push(Unique {
+                        name,
+                        columns: vec![column],
+                        invalid: !flag(&row, 5),
+                        part_of: row.get(6).cloned().flatten(),
+                    }),
                 },
                 _ => match table.indexes.iter_mut().find(|index| index.name == name) {
                     Some(index) => index.columns.push(column),
@@ -397,6 +496,8 @@ impl Schema {
                         columns: vec![column],
                         unique: flag(&row, 4),
                         valid: flag(&row, 5),
+                        part_of: row.get(6).cloned().flatten(),
+                        expressions: row.get(7).cloned().flatten(),
                     }),
                 },
             }
@@ -412,6 +513,7 @@ impl Schema {
                     on_update: text(&row, 6),
                     on_delete: text(&row, 7),
                     deferrable: flag(&row, 8),
+                    not_valid: flag(&row, 9),
                     ..ForeignKey::default()
                 });
                 last_key = Some(key);
@@ -441,6 +543,7 @@ impl Schema {
                     expression,
                     columns,
                     of_column: row.get(3).cloned().flatten(),
+                    not_valid: flag(&row, 4),
                 });
             }
         }

@@ -1,6 +1,6 @@
 //! What a step turns into: statements to send, and changes of one live table.
 
-use super::definition::{ColumnDefinition, ForeignKeyDefinition};
+use super::definition::{ColumnDefinition, ColumnType, ForeignKeyDefinition, UniqueDefinition};
 
 /// The statements of one step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,9 +42,25 @@ impl Script {
         Self { statements: vec![Statement::Run(sql.into())], ..Self::default() }
     }
 
+    /// The texts of its statements.
+    pub fn texts(&self) -> impl Iterator<Item = String> {
+        self.statements.iter().map(|statement| statement.sql().to_owned())
+    }
+
     /// Appends a statement.
     pub fn run(&mut self, sql: impl Into<String>) {
         self.statements.push(Statement::Run(sql.into()));
+    }
+
+    /// Says how long the statements from here on may wait for a lock.
+    pub fn ask(&mut self, patience: super::Patience) {
+        let now = self.statements.iter().rev().find_map(|statement| match statement {
+            Statement::Patience(patience) => Some(*patience),
+            _ => None,
+        });
+        if now.unwrap_or(self.patience) != patience {
+            self.statements.push(Statement::Patience(patience));
+        }
     }
 }
 
@@ -55,13 +71,15 @@ pub enum Statement {
     Run(String),
     /// Run the first that the server accepts: the cheapest ALGORITHM comes first, and none of them copies the table.
     FirstAccepted(Vec<String>),
-    /// A query that must return no row; the message says what a row means.
+    /// A query that must return no row; the message says what rows mean, and is told with the values of the first of them.
     MustBeEmpty {
         /// The query.
         query: String,
         /// What a row means.
         message: String,
     },
+    /// How long the statements behind this one may wait for a lock, where a script has long ones and short ones.
+    Patience(super::Patience),
 }
 
 impl Statement {
@@ -77,6 +95,7 @@ impl Statement {
             }
             Self::MustBeEmpty { query, message } => format!("-- must return no row: {message}\n{query}"),
             Self::Run(sql) => sql.clone(),
+            Self::Patience(patience) => format!("-- from here on it waits {} for a lock", patience.words()),
         }
     }
 
@@ -85,6 +104,7 @@ impl Statement {
         match self {
             Self::Run(sql) => sql,
             Self::FirstAccepted(choices) => choices.first().map_or("", String::as_str),
+            Self::Patience(_) => "",
             Self::MustBeEmpty { query, .. } => query,
         }
     }
@@ -109,6 +129,29 @@ pub enum Change {
     AddForeignKey(ForeignKeyDefinition),
     /// Drops a constraint by name.
     DropConstraint(String),
+    /// Adds a CHECK, not validated where the database can; the text is SQL.
+    AddCheck(String, String),
+    /// Adds a unique constraint.
+    AddUnique(UniqueDefinition),
+    /// Looks at the rows that a constraint was added without a look at.
+    Validate(String),
+    /// Gives a column a type that holds all that its own does, and more.
+    Widen(String, ColumnType),
+    /// Adds a label behind the last one of an enum.
+    AddEnumValue(String, String),
+}
+
+impl Change {
+    /// The column that a widening is about, as a definition of its new type alone.
+    pub(super) fn widened(name: &str, column_type: &ColumnType) -> ColumnDefinition {
+        ColumnDefinition {
+            name: name.to_owned(),
+            column_type: column_type.clone(),
+            nullable: true,
+            default: None,
+            identity: false,
+        }
+    }
 }
 
 /// Why a dialect will not do something; a lower-case fragment.

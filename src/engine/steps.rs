@@ -8,7 +8,8 @@ use super::blockers::{Attempts, Watch};
 use super::session::Session;
 use super::{EngineError, Event, Observer};
 use crate::catalog::{Diagnostic, Diagnostics, Release, StepLocks};
-use crate::db::{Class, Connection, DbError, failpoint};
+use crate::db::{Class, Connection, DbError, Row, Value, failpoint};
+use crate::dialect::offending::SHOWN_ROWS;
 use crate::dialect::{Patience, Script, Statement};
 use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
 use crate::step::{Context, Phase};
@@ -394,7 +395,7 @@ async fn run_statements(
     asking: &Asking<'_>,
     again: bool,
 ) -> Result<(), Failure> {
-    let again = again.then_some(script.patience);
+    let mut again = again.then_some(script.patience);
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
@@ -413,13 +414,34 @@ async fn run_statements(
             Statement::MustBeEmpty { query, message } => {
                 let rows = connection.query(query, &[]).await.map_err(failed)?;
                 if !rows.is_empty() {
-                    return Err(Failure::Check(message.clone()));
+                    return Err(Failure::Check(naming(message, rows)));
                 }
+            }
+            Statement::Patience(patience) => {
+                asking.set_patience(connection, *patience).await.map_err(failed)?;
+                again = again.map(|_| *patience);
+                continue;
             }
         }
         failpoint::pass("step.statement");
     }
     Ok(())
+}
+
+/// What rows mean, with the values that the query gave of the first of them.
+fn naming(message: &str, rows: Vec<Row>) -> String {
+    let more = if rows.len() < SHOWN_ROWS { "" } else { ", perhaps more" };
+    let shown = |row: Row| {
+        let values: Vec<_> =
+            row.into_values().iter().filter(|value| **value != Value::Null).map(Value::shown).collect();
+        match values.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(format!("({})", several.join(", "))),
+        }
+    };
+    let named: Vec<_> = rows.into_iter().filter_map(shown).collect();
+    if named.is_empty() { message.to_owned() } else { format!("{message}: {}{more}", named.join(", ")) }
 }
 
 async fn run_statement(

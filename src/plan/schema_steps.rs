@@ -100,7 +100,7 @@ pub fn schema_steps<'r>(release: &'r Release, phase: Phase, facts: &Facts, schem
         });
         for column in loosened {
             let id = format!("{}/contract{OWN}loosen/{}/{column}", release.name, sync.name);
-            let step = DropNotNull { table: sync.table.clone(), column: column.clone() };
+            let step = DropNotNull { table: sync.table.clone(), column: column.clone(), allow_rewrite: false };
             steps.push(planned(id, Planned::Loosen(step)));
         }
         let id = removal_id(release, &sync);

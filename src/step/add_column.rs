@@ -13,6 +13,8 @@ pub struct AddColumn {
     pub table: String,
     /// The column.
     pub column: ColumnDefinition,
+    #[serde(default)]
+    allow_rewrite: bool,
 }
 
 impl AddColumn {
@@ -35,7 +37,7 @@ impl Operation for AddColumn {
                 self.column.name, self.table
             )));
         }
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), self.allow_rewrite)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column.name).is_ok())

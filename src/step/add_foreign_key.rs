@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::{Context, Operation, refuse_constraint, simulate};
 use crate::dialect::{Change, Dialect, ForeignKeyDefinition, OnDelete, References, Refusal, Schema, Script};
 
 /// The step.
@@ -17,6 +17,8 @@ pub struct AddForeignKey {
     references: References,
     #[serde(default)]
     on_delete: Option<OnDelete>,
+    #[serde(default)]
+    allow_rewrite: bool,
 }
 
 impl AddForeignKey {
@@ -41,7 +43,22 @@ impl Operation for AddForeignKey {
         for column in &self.references.columns {
             context.column(&self.references.table, column)?;
         }
-        context.alter(&self.table, &self.change())
+        let table = context.table(&self.table)?;
+        // What an interrupted run has done of a partitioned table's key is in its partitions.
+        refuse_constraint(table, &self.name)?;
+        if self.columns.len() != self.references.columns.len() || self.columns.is_empty() {
+            return Err(Refusal::new("a foreign key needs as many columns here as it refers to").at("columns"));
+        }
+        let parent = context.table(&self.references.table)?;
+        if !context.dialect.can_be_referred_to(parent, &self.references.columns) {
+            return Err(Refusal::new(format!(
+                "`{}` has no key over ({}) that a foreign key could refer to",
+                self.references.table,
+                self.references.columns.join(", ")
+            ))
+            .at(&self.references.table));
+        }
+        context.alter(&self.table, &self.change(), self.allow_rewrite)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         let table = context.schema.table(&self.table)?;

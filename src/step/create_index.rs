@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation};
+use super::{Context, Operation, no_duplicates};
 use crate::dialect::{Dialect, Index, IndexDefinition, Refusal, Schema, Script};
 
 /// The step.
@@ -14,8 +14,12 @@ pub struct CreateIndex(
 );
 
 impl CreateIndex {
-    fn live<'a>(&self, schema: &'a Schema) -> Option<&'a Index> {
-        schema.table(&self.0.table)?.indexes.iter().find(|index| index.name == self.0.name)
+    /// Whether it is there and complete, or what keeps a unique constraint.
+    fn is_live(&self, schema: &Schema) -> bool {
+        schema.table(&self.0.table).is_some_and(|table| {
+            table.uniques.iter().any(|unique| unique.name == self.0.name)
+                || table.indexes.iter().any(|index| index.name == self.0.name && index.valid)
+        })
     }
 }
 
@@ -27,32 +31,31 @@ impl Operation for CreateIndex {
         for column in &self.0.columns {
             context.column(&self.0.table, column)?;
         }
-        let leftover = match self.live(context.schema) {
-            Some(index) if index.valid => {
-                return Err(Refusal::new(format!("table `{}` has an index `{}` already", self.0.table, self.0.name)));
-            }
-            other => other.is_some(),
-        };
-        let script = context.dialect.create_index(&self.0, leftover);
-        Ok(Script { table: Some(self.0.table.clone()), ..script })
+        let table = context.table(&self.0.table)?;
+        if self.is_live(context.schema) {
+            return Err(Refusal::new(format!("table `{}` has an index `{}` already", self.0.table, self.0.name)));
+        }
+        let mut script = context.dialect.create_index(context.schema, table, &self.0)?;
+        script.table = Some(self.0.table.clone());
+        if self.0.unique {
+            script.statements.insert(0, no_duplicates(context, table, &self.0.columns));
+        }
+        Ok(script)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
-        let unique = context
-            .schema
-            .table(&self.0.table)
-            .is_some_and(|table| table.uniques.iter().any(|unique| unique.name == self.0.name));
-        Some(unique || self.live(context.schema).is_some_and(|index| index.valid))
+        Some(self.is_live(context.schema))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
-        let text = dialect.create_index(&self.0, false);
+        let text = schema.table(&self.0.table).map(|table| dialect.create_index(schema, table, &self.0));
         if let Some(table) = schema.table_mut(&self.0.table) {
             table.indexes.push(Index {
                 name: self.0.name.clone(),
                 columns: self.0.columns.clone(),
                 unique: self.0.unique,
                 valid: true,
+                ..Index::default()
             });
-            table.dependents.extend(text.statements.iter().map(|statement| statement.sql().to_owned()));
+            table.dependents.extend(text.into_iter().flatten().flat_map(|script| script.texts().collect::<Vec<_>>()));
         }
     }
 }

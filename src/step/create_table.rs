@@ -51,7 +51,11 @@ impl Operation for CreateTable {
                 .0
                 .uniques
                 .iter()
-                .map(|unique| Unique { name: unique.name.clone(), columns: unique.columns.clone() })
+                .map(|unique| Unique {
+                    name: unique.name.clone(),
+                    columns: unique.columns.clone(),
+                    ..Unique::default()
+                })
                 .collect(),
             ..Table::default()
         };

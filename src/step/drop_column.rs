@@ -13,6 +13,9 @@ pub struct DropColumn {
     pub table: String,
     /// The column.
     pub column: String,
+    /// Whether the table may be copied for it, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 impl DropColumn {
@@ -27,7 +30,7 @@ impl Operation for DropColumn {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), self.allow_rewrite)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.table(&self.table).is_ok() && context.column(&self.table, &self.column).is_err())

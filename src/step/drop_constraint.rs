@@ -22,10 +22,9 @@ impl DropConstraint {
 
     fn is_live(&self, schema: &Schema) -> bool {
         let Some(table) = schema.table(&self.table) else { return false };
-        table.checks.iter().any(|check| check.name.as_ref() == Some(&self.name))
-            || table.uniques.iter().any(|unique| unique.name == self.name)
-            || table.foreign_keys.iter().any(|key| key.name.as_ref() == Some(&self.name))
-            || table.sql.as_ref().is_some_and(|sql| names_constraint(sql, &self.name))
+        let unique_index = || table.indexes.iter().any(|index| index.unique && index.name == self.name);
+        table.has_constraint(&self.name)
+            || table.sql.as_ref().is_some_and(|sql| names_constraint(sql, &self.name) || unique_index())
     }
 }
 
@@ -44,7 +43,7 @@ impl Operation for DropConstraint {
         if !self.is_live(context.schema) {
             return Err(Refusal::new(format!("there is no constraint `{}` on table `{}`", self.name, self.table)));
         }
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), false)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(!self.is_live(context.schema))

@@ -27,7 +27,7 @@ impl Operation for DropDefault {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), false)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column).is_ok_and(|column| column.default.is_none()))

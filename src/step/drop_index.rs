@@ -32,6 +32,13 @@ impl Operation for DropIndex {
         if !self.is_live(context.schema) {
             return Err(Refusal::new(format!("there is no index `{}` on table `{}`", self.name, self.table)));
         }
+        if context.dialect.validates_later() && table.uniques.iter().any(|unique| unique.name == self.name) {
+            return Err(Refusal::new(format!(
+                "`{}` is a constraint of table `{}`; use drop_constraint",
+                self.name, self.table
+            ))
+            .at(&self.name));
+        }
         Ok(context.dialect.drop_index(table, &self.name))
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {

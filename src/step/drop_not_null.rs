@@ -13,6 +13,9 @@ pub struct DropNotNull {
     pub table: String,
     /// The column.
     pub column: String,
+    /// Whether the table may be copied for it, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 impl DropNotNull {
@@ -27,7 +30,7 @@ impl Operation for DropNotNull {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        context.alter(&self.table, &self.change())
+        context.alter(&self.table, &self.change(), self.allow_rewrite)
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column).is_ok_and(|column| column.nullable))

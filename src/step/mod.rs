@@ -4,8 +4,11 @@
 //! To add a kind: a file here with a type that implements [`Operation`], and a line in `step_kinds!` below. The room
 //! knows dialects and live schemas; it knows no files, no database and no plan.
 
+mod add_check;
 mod add_column;
+mod add_enum_value;
 mod add_foreign_key;
+mod add_unique;
 mod create_index;
 mod create_table;
 mod drop_column;
@@ -19,13 +22,15 @@ mod set_default;
 mod set_not_null;
 mod sql;
 mod sync;
+mod validate;
+mod widen_column;
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Table};
+use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Statement, Table, offending};
 
 pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
@@ -115,8 +120,8 @@ impl<'a> Context<'a> {
     }
 
     /// Renders one change of a live table.
-    fn alter(&self, table: &str, change: &Change) -> Result<Script, Refusal> {
-        let script = self.dialect.alter(self.schema, self.table(table)?, change)?;
+    fn alter(&self, table: &str, change: &Change, allow_rewrite: bool) -> Result<Script, Refusal> {
+        let script = self.dialect.alter(self.schema, self.table(table)?, change, allow_rewrite)?;
         Ok(Script { table: Some(table.to_owned()), ..script })
     }
 }
@@ -143,7 +148,6 @@ macro_rules! step_kinds {
         /// One schema step of a change file.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each variant is documented by its file")]
-        #[expect(clippy::large_enum_variant, reason = "a project has some dozens of steps")]
         pub enum Step { $($variant($type)),+ }
 
         impl Step {
@@ -183,6 +187,9 @@ step_kinds! {
     AddColumn(add_column::AddColumn) "add_column" in [Expand];
     CreateIndex(create_index::CreateIndex) "create_index" in [Expand];
     AddForeignKey(add_foreign_key::AddForeignKey) "add_foreign_key" in [Expand];
+    AddCheck(add_check::AddCheck) "add_check" in [Expand];
+    WidenColumn(widen_column::WidenColumn) "widen_column" in [Expand];
+    AddEnumValue(add_enum_value::AddEnumValue) "add_enum_value" in [Expand];
     DropNotNull(DropNotNull) "drop_not_null" in [Expand];
     DropDefault(drop_default::DropDefault) "drop_default" in [Expand];
     DropConstraint(drop_constraint::DropConstraint) "drop_constraint" in [Expand, Contract];
@@ -191,6 +198,8 @@ step_kinds! {
     DropTable(drop_table::DropTable) "drop_table" in [Contract];
     DropIndex(drop_index::DropIndex) "drop_index" in [Contract];
     SetNotNull(set_not_null::SetNotNull) "set_not_null" in [Contract];
+    AddUnique(add_unique::AddUnique) "add_unique" in [Contract];
+    Validate(validate::Validate) "validate" in [Contract];
     SetDefault(set_default::SetDefault) "set_default" in [Contract];
     Sql(SqlStep) "sql" in [Expand, Contract];
 }
@@ -202,7 +211,7 @@ pub fn safe_form(word: &str) -> Option<&'static str> {
             "a rename breaks the release that still uses the old name; add the new one, sync both, backfill, and drop the old one in contract"
         }
         "change_type" | "alter_column" | "alter_column_type" => {
-            "a type change in place rewrites the table under a lock; add a column of the new type, sync both, backfill, and drop the old one in contract"
+            "a type change in place rewrites the table under a lock, unless widen_column can do it; add a column of the new type, sync both, backfill, and drop the old one in contract"
         }
         _ => return None,
     })
@@ -213,4 +222,20 @@ fn simulate(schema: &mut Schema, dialect: &dyn Dialect, table: &str, change: &Ch
     if let Some(live) = schema.table_mut(table) {
         live.apply(dialect, change);
     }
+}
+
+/// Looks for values that several rows share, before an index is built in vain: what a failed build tells is one of them.
+fn no_duplicates(context: &Context<'_>, table: &Table, columns: &[String]) -> Statement {
+    Statement::MustBeEmpty {
+        query: offending::shared_values(context.dialect, table, columns),
+        message: format!("rows of `{}` have the same ({})", table.name, columns.join(", ")),
+    }
+}
+
+/// Refuses a name that a constraint of the table bears.
+fn refuse_constraint(table: &Table, name: &str) -> Result<(), Refusal> {
+    if table.has_constraint(name) {
+        return Err(Refusal::new(format!("table `{}` has a constraint `{name}` already", table.name)).at(name));
+    }
+    Ok(())
 }

@@ -28,7 +28,7 @@ impl Operation for SetDefault {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        context.alter(&self.table, &self.change(context.dialect)?)
+        context.alter(&self.table, &self.change(context.dialect)?, false)
     }
     /// Setting a default again changes nothing, so "no" is a safe answer, and comparing two databases' words for a value is not.
     fn took_effect(&self, _context: &Context<'_>) -> Option<bool> {

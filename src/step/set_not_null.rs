@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Context, Operation, simulate};
-use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Statement, Table};
+use crate::dialect::{Change, Dialect, PREFIX, Refusal, Schema, Script, Statement, Table, offending};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
@@ -13,6 +13,9 @@ pub struct SetNotNull {
     pub table: String,
     /// The column.
     pub column: String,
+    /// Whether the table may be copied for it, where the server knows no other way.
+    #[serde(default)]
+    pub allow_rewrite: bool,
 }
 
 impl SetNotNull {
@@ -27,13 +30,17 @@ impl Operation for SetNotNull {
     }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         context.column(&self.table, &self.column)?;
-        let mut script = context.alter(&self.table, &self.change())?;
-        let (table, column) = (context.dialect.table(&self.table), context.dialect.quote(&self.column));
+        let mut script = context.alter(&self.table, &self.change(), self.allow_rewrite)?;
+        let table = context.table(&self.table)?;
         // Looked for before anything is changed, and said in words.
         script.statements.insert(
             0,
             Statement::MustBeEmpty {
-                query: format!("SELECT 1 FROM {table} WHERE {column} IS NULL LIMIT 1"),
+                query: offending::rows_where(
+                    context.dialect,
+                    table,
+                    &format!("{} IS NULL", context.dialect.quote(&self.column)),
+                ),
                 message: format!("rows of `{}` have NULL in `{}`", self.table, self.column),
             },
         );

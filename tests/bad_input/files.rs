@@ -232,7 +232,7 @@ fn an_unknown_step_that_is_nearly_a_known_one() {
     2 |   - add_colum: { table: images }
       |     ^^^^^^^^^
       |
-      = help: the steps of expand are `create_table`, `add_column`, `create_index`, `add_foreign_key`, `drop_not_null`, `drop_default`, `drop_constraint`, `sync`, `sql`
+      = help: the steps of expand are `create_table`, `add_column`, `create_index`, `add_foreign_key`, `add_check`, `widen_column`, `add_enum_value`, `drop_not_null`, `drop_default`, `drop_constraint`, `sync`, `sql`
 
     error: 1 error in the project
     hint: nothing was changed
@@ -249,7 +249,7 @@ fn an_unknown_step_names_those_of_the_phase() {
     2 |   - frobnicate: { table: images }
       |     ^^^^^^^^^^
       |
-      = help: the steps of contract are `drop_constraint`, `drop_column`, `drop_table`, `drop_index`, `set_not_null`, `set_default`, `sql`
+      = help: the steps of contract are `drop_constraint`, `drop_column`, `drop_table`, `drop_index`, `set_not_null`, `add_unique`, `validate`, `set_default`, `sql`
 
     error: 1 error in the project
     hint: nothing was changed
@@ -260,7 +260,7 @@ fn an_unknown_step_names_those_of_the_phase() {
 fn an_unknown_key_of_a_step() {
     let text = "steps:\n  - create_index: { table: images, name: a, column: [owner] }\n";
     assert_snapshot!(said(&project(&[("expand/liberty/01_a.yaml", text)])), @"
-    error: unknown key `column`, expected one of `table`, `name`, `columns`, `unique`
+    error: unknown key `column`, expected one of `table`, `name`, `columns`, `unique`, `allow_rewrite`
      --> expand/liberty/01_a.yaml:2:45
       |
     2 |   - create_index: { table: images, name: a, column: [owner] }
@@ -406,7 +406,7 @@ fn a_change_of_type_names_the_safe_form() {
     2 |   - change_type: { table: images, column: size, type: bigint }
       |     ^^^^^^^^^^^
       |
-      = help: a type change in place rewrites the table under a lock; add a column of the new type, sync both, backfill, and drop the old one in contract
+      = help: a type change in place rewrites the table under a lock, unless widen_column can do it; add a column of the new type, sync both, backfill, and drop the old one in contract
 
     error: 1 error in the project
     hint: nothing was changed
@@ -576,7 +576,7 @@ fn every_error_of_every_file_is_reported_in_one_run() {
     2 |   - add_colum: { table: images }
       |     ^^^^^^^^^
       |
-      = help: the steps of expand are `create_table`, `add_column`, `create_index`, `add_foreign_key`, `drop_not_null`, `drop_default`, `drop_constraint`, `sync`, `sql`
+      = help: the steps of expand are `create_table`, `add_column`, `create_index`, `add_foreign_key`, `add_check`, `widen_column`, `add_enum_value`, `drop_not_null`, `drop_default`, `drop_constraint`, `sync`, `sql`
 
     error: `drop_table` is a step of contract, not of expand
      --> expand/liberty/01_a.yaml:3:5

@@ -102,6 +102,42 @@ on_every_database! {
             .expect_stderr("set_not_null");
     }
 
+    async fn a_default_that_differs_by_row_is_refused_where_the_table_would_be_written_anew(db: TestDatabase) {
+        let mut session = books(&db).await;
+        let before = introspect::schema(&db).await;
+        for default in on(
+            db.kind(),
+            "random()::integer;nextval('numbers')::integer;(extract(epoch FROM clock_timestamp()))::integer",
+            "CAST(rand() * 9 AS INTEGER);CAST(uuid_short() % 9 AS INTEGER)",
+            "",
+        )
+        .split_terminator(';')
+        {
+            let step = |more: &str| format!(
+                "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{default}\" }} }}{more} }}"
+            );
+            Train::new(&db)
+                .try_steps("expand", &step(""))
+                .expect_code(1)
+                .expect_stderr("fill it in by a backfill, and set_default in contract");
+        }
+        assert_eq!(crate::conformance::schema::Schema::differences(&before, &introspect::schema(&db).await), []);
+        // The time is the same for all rows.
+        let file = "SELECT relfilenode FROM pg_class WHERE relname = 'books'";
+        let number = if db.kind() == Kind::Postgres { session.value(file).await } else { None };
+        let luck = on(db.kind(), "random()::integer", "CAST(rand() * 9 AS INTEGER)", "abs(random()) % 9");
+        let mut train = Train::new(&db);
+        train.expand("  - add_column: { table: books, column: { name: made, type: timestamp, default: { sql: CURRENT_TIMESTAMP } } }");
+        if db.kind() == Kind::Postgres {
+            train.expand("  - add_column: { table: books, column: { name: again, type: timestamp, default: { sql: now() } } }");
+            assert_eq!(session.value(file).await, number, "no row was written");
+        }
+        train.expand(&format!(
+            "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{luck}\" }} }}, allow_rewrite: true }}"
+        ));
+        assert_eq!(session.lines("SELECT COUNT(luck), COUNT(made) FROM books").await, ["50|50"]);
+    }
+
     async fn indexes_are_built(db: TestDatabase) {
         let mut session = books(&db).await;
         Train::new(&db).expand("
@@ -120,9 +156,9 @@ on_every_database! {
         train
             .try_steps("expand", "  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }")
             .expect_code(1)
-            .expect_stderr("uq_shelf");
+            .expect_stderr("uq_shelf")
+            .expect_stderr("rows of `books` have the same (shelf): ");
         session.run("UPDATE books SET shelf = id").await;
-        // On PostgreSQL the failed build left an invalid index, which is replaced.
         train.concertina().run(&["upgrade"]).expect_code(0);
         assert_eq!(introspect::schema(&db).await.fact("books, index uq_shelf"), Some("(shelf) unique"));
         assert!(session.execute("INSERT INTO books VALUES (99, 'x', 1)").await.is_err());
@@ -146,6 +182,35 @@ on_every_database! {
         let fact = schema.fact("books, foreign key (shelf)").expect("the key is there");
         assert!(fact.starts_with("to shelves (id), named fk_books_shelf ON DELETE SET NULL"), "{fact}");
     }
+}
+
+#[test]
+fn a_build_that_fails_leaves_no_index_that_refuses_writes() {
+    run(Kind::Postgres, "a_build_that_fails_leaves_no_index", async |db: TestDatabase| {
+        let mut session = books(&db).await;
+        session.run("UPDATE books SET shelf = id").await;
+        let mut train = Train::new(&db);
+        train.add(&[(
+            "expand/01_index.yaml",
+            "steps:\n  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }\n",
+        )]);
+        // The duplicate is written after the look for duplicates, by a transaction that the build waits for.
+        let mut slow = db.owner().await;
+        slow.run("BEGIN").await;
+        slow.run("UPDATE books SET shelf = 2 WHERE id = 1").await;
+        let running = train.concertina().spawn(&["expand"]);
+        let building = "SELECT 1 FROM pg_stat_progress_create_index WHERE command = 'CREATE INDEX CONCURRENTLY'";
+        for tries in 0.. {
+            assert!(tries < 20_000, "a build waits");
+            if session.value(building).await.is_some() {
+                break;
+            }
+        }
+        slow.run("COMMIT").await;
+        running.finish().expect_code(1).expect_stderr("uq_shelf");
+        assert_eq!(introspect::schema(&db).await.fact("books, index uq_shelf"), None);
+        session.run("INSERT INTO books VALUES (99, 'x', 2)").await;
+    });
 }
 
 #[test]

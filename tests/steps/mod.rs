@@ -3,12 +3,19 @@
 //! A test makes the tables that it needs with SQL of its own, adds a release with the steps, runs `upgrade`, and looks.
 
 mod adding;
+mod checks;
 mod create_table;
+mod dying;
+mod enums;
 mod names;
+mod partitions;
 mod removing;
 mod sql;
 mod sqlite_rebuild;
 mod tightening;
+mod uniques;
+mod widening;
+mod writers;
 
 use crate::support::Kind;
 

@@ -231,6 +231,60 @@ fn a_foreign_key_over_an_orphan_is_refused() {
 }
 
 #[test]
+fn orphans_from_before_are_no_reason_to_refuse_a_rebuild() {
+    on_sqlite("orphans_from_before", async |db: TestDatabase| {
+        let mut session = make(
+            &db,
+            &[
+                "CREATE TABLE p (id INTEGER PRIMARY KEY)",
+                "CREATE TABLE q (id INTEGER PRIMARY KEY)",
+                "CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id), q INTEGER, up INTEGER REFERENCES c (id), v TEXT)",
+                "INSERT INTO q VALUES (5)",
+                "PRAGMA foreign_keys = OFF",
+                "INSERT INTO c VALUES (1, 5, 5, 1, 'x'), (2, 5, 6, 77, 'y')",
+            ],
+        )
+        .await;
+        let mut train = Train::new(&db);
+        train.contract("  - set_not_null: { table: c, column: v }");
+        assert!(session.execute("UPDATE c SET v = NULL").await.is_err());
+        assert_eq!(session.lines("PRAGMA foreign_key_check").await.len(), 3, "they are still there");
+        // A key of its own is another matter: its orphans are new, also in a row that is one of another key's.
+        train
+            .try_steps(
+                "expand",
+                "  - add_foreign_key: { table: c, name: fk, columns: [q], references: { table: q, columns: [id] } }",
+            )
+            .expect_code(1)
+            .expect_stderr("rows of `c` refer to rows that do not exist: 2");
+        session.run("INSERT INTO q VALUES (6)").await;
+        train.concertina().run(&["upgrade"]).expect_code(0);
+        assert_eq!(session.lines("SELECT * FROM c ORDER BY id").await, ["1|5|5|1|x", "2|5|6|77|y"]);
+    });
+}
+
+#[test]
+fn a_column_with_a_default_that_is_an_expression_is_added() {
+    on_sqlite("a_column_with_a_default_that_is_an_expression", async |db: TestDatabase| {
+        let mut session = make(
+            &db,
+            &[
+                "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, CHECK (a <> ''))",
+                "INSERT INTO t VALUES (1, 'a'), (2, 'b')",
+            ],
+        )
+        .await;
+        Train::new(&db).expand(
+            "  - add_column: { table: t, column: { name: made, type: timestamp, default: { sql: CURRENT_TIMESTAMP } } }\n  \
+             - add_column: { table: t, column: { name: sum, type: integer, nullable: false, default: { sql: 1 + 2 } } }",
+        );
+        session.run("INSERT INTO t (id, a) VALUES (3, 'c')").await;
+        let rows = session.lines("SELECT id, a, made > '2020', sum FROM t ORDER BY id").await;
+        assert_eq!(rows, ["1|a|1|3", "2|b|1|3", "3|c|1|3"]);
+    });
+}
+
+#[test]
 fn dropping_a_column_takes_what_is_written_on_it_and_no_more() {
     on_sqlite("dropping_a_column_takes_what_is_written_on_it_and_no_more", async |db: TestDatabase| {
         let mut session = make(

@@ -39,7 +39,10 @@ on_every_database! {
         session.run("INSERT INTO people (id) VALUES (3)").await;
         let before = introspect::schema(&db).await;
         let mut train = Train::new(&db);
-        train.try_steps("contract", "  - set_not_null: { table: people, column: name }").expect_code(1);
+        train
+            .try_steps("contract", "  - set_not_null: { table: people, column: name }")
+            .expect_code(1)
+            .expect_stderr("rows of `people` have NULL in `name`: 3");
         let after = introspect::schema(&db).await;
         // A check that was not validated would refuse the writes of a table that still takes NULL.
         assert_eq!(crate::conformance::schema::Schema::differences(&before, &after), []);

@@ -1,78 +1,21 @@
 //! MySQL 8 and later, and MariaDB 10.5 and later: one dialect, told apart where they differ.
 
+mod alter;
 mod locks;
 mod signals;
 mod triggers;
+mod widening;
 
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
-use super::statement::{Change, Preflight, Refusal, Script, Statement};
-use super::{Assignment, Dialect, Kind, PREFIX, Patience, Server};
+use super::statement::{Change, Preflight, Refusal, Script};
+use super::{Assignment, Dialect, Kind, PREFIX, Patience, Server, Widening};
 
 /// MySQL's and MariaDB's SQL.
 #[derive(Debug)]
 pub(super) struct MySql {
     pub(super) server: Server,
-}
-
-impl MySql {
-    /// ALTER TABLE by the cheapest way the server accepts; none of them copies the table or stops writers.
-    fn cheapest(&self, table: &str, change: &str) -> Statement {
-        Statement::FirstAccepted(self.ways(table, change))
-    }
-
-    fn ways(&self, table: &str, change: &str) -> Vec<String> {
-        let mut ways = vec!["ALGORITHM=INSTANT"];
-        if self.server.is_mariadb() {
-            ways.push("ALGORITHM=NOCOPY, LOCK=NONE");
-        }
-        ways.push("ALGORITHM=INPLACE, LOCK=NONE");
-        ways.into_iter().map(|way| format!("ALTER TABLE {} {change}, {way}", self.table(table))).collect()
-    }
-
-    /// Repeats a live column's definition with one thing changed.
-    fn redefine(&self, table: &Table, column: &Column, nullable: bool) -> Result<Statement, Refusal> {
-        if self.doubtful_default(column) {
-            return Err(Refusal::new(format!(
-                "MariaDB shows the default of `{}` as {}, where `?` may stand for a character that it cannot show: set it again,                  to a text without `?`, or change the column by a step with SQL of your own",
-                column.name,
-                column.default.as_deref().unwrap_or_default()
-            ))
-            .at(&column.name));
-        }
-        let checks: Vec<_> =
-            table.checks.iter().filter(|check| check.of_column.as_ref() == Some(&column.name)).collect();
-        let definition = |type_name: &str, collation: Option<&String>, json: bool| {
-            let mut text = format!("MODIFY COLUMN {} {type_name}", self.quote(&column.name));
-            if let Some(collation) = collation {
-                text.push_str(&format!(" COLLATE {collation}"));
-            }
-            text.push_str(if nullable { " NULL" } else { " NOT NULL" });
-            if let Some(default) = &column.default {
-                text.push_str(&format!(" DEFAULT {default}"));
-            }
-            if !column.extra.is_empty() {
-                text.push_str(&format!(" {}", column.extra));
-            }
-            for check in checks.iter().filter(|check| !(json && is_json(&check.expression))) {
-                text.push_str(&format!(" CHECK ({})", check.expression));
-            }
-            text
-        };
-        let mut ways = Vec::new();
-        // MariaDB shows its JSON as a text with a check, and takes it for another type when it is written like that.
-        if column.base_type == "longtext" && checks.iter().any(|check| is_json(&check.expression)) {
-            ways.extend(self.ways(&table.name, &definition("json", None, true)));
-        }
-        ways.extend(self.ways(&table.name, &definition(&column.type_name, column.collation.as_ref(), false)));
-        Ok(Statement::FirstAccepted(ways))
-    }
-}
-
-/// Whether a check is the one that MariaDB's JSON type consists of.
-fn is_json(check: &str) -> bool {
-    check.starts_with("json_valid(")
 }
 
 /// How many labels an enum has. It is compared with each of them in turn, as no index range is made of an enum's order; one that has
@@ -221,80 +164,48 @@ impl Dialect for MySql {
         " ENGINE=InnoDB"
     }
 
-    fn alter(&self, _schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
-        let live = |name: &String| {
-            table
-                .column(name)
-                .ok_or_else(|| Refusal::new(format!("there is no column `{name}` in table `{}`", table.name)))
-        };
-        let mut script = Script::default();
-        let statement = match change {
-            Change::AddColumn(definition) => {
-                self.cheapest(&table.name, &format!("ADD COLUMN {}", self.column_definition(&table.name, definition)?))
-            }
-            Change::DropColumn(name) => {
-                // The server refuses to drop a column that a CHECK still names, even where it names no other.
-                let checks: String = table
-                    .checks
-                    .iter()
-                    // MariaDB's own CHECK of a column goes with it, and cannot be dropped before.
-                    .filter(|check| check.columns == [name.clone()] && check.of_column.is_none())
-                    .filter_map(|check| check.name.as_ref())
-                    .map(|check| format!("DROP CONSTRAINT {}, ", self.quote(check)))
-                    .collect();
-                self.cheapest(&table.name, &format!("{checks}DROP COLUMN {}", self.quote(name)))
-            }
-            Change::SetNotNull(name) => {
-                script.patience = Patience::Seconds;
-                self.redefine(table, live(name)?, false)?
-            }
-            Change::DropNotNull(name) => {
-                script.patience = Patience::Seconds;
-                self.redefine(table, live(name)?, true)?
-            }
-            Change::SetDefault(name, value) => {
-                self.cheapest(&table.name, &format!("ALTER COLUMN {} SET DEFAULT {value}", self.quote(name)))
-            }
-            Change::DropDefault(name) => {
-                self.cheapest(&table.name, &format!("ALTER COLUMN {} DROP DEFAULT", self.quote(name)))
-            }
-            Change::AddForeignKey(key) => {
-                // Only without the check of existing rows can the key be added in place; `validate` looks at them.
-                script.without_foreign_keys = true;
-                self.cheapest(&table.name, &format!("ADD {}", self.foreign_key(key)))
-            }
-            Change::DropConstraint(name) => {
-                let is_foreign_key = table.foreign_keys.iter().any(|key| key.name.as_ref() == Some(name));
-                let is_unique = table.uniques.iter().any(|unique| &unique.name == name);
-                let what = if is_foreign_key {
-                    "FOREIGN KEY"
-                } else if is_unique {
-                    "INDEX"
-                } else {
-                    "CONSTRAINT"
-                };
-                self.cheapest(&table.name, &format!("DROP {what} {}", self.quote(name)))
-            }
-        };
-        script.statements.push(statement);
-        Ok(script)
+    fn alter(&self, _schema: &Schema, table: &Table, change: &Change, allow_rewrite: bool) -> Result<Script, Refusal> {
+        self.changed(table, change, allow_rewrite)
     }
-
-    fn create_index(&self, index: &IndexDefinition, _leftover: bool) -> Script {
+    fn create_index(&self, _schema: &Schema, table: &Table, index: &IndexDefinition) -> Result<Script, Refusal> {
         let unique = if index.unique { "UNIQUE " } else { "" };
         let change = format!("ADD {unique}INDEX {} ({})", self.quote(&index.name), self.columns(&index.columns));
-        Script {
-            statements: vec![self.cheapest(&index.table, &change)],
+        Ok(Script {
+            statements: vec![self.cheapest(&table.name, &change, index.allow_rewrite)],
             patience: Patience::Seconds,
+            ..Script::default()
+        })
+    }
+    fn drop_index(&self, table: &Table, name: &str) -> Script {
+        Script {
+            statements: vec![self.cheapest(&table.name, &format!("DROP INDEX {}", self.quote(name)), false)],
             ..Script::default()
         }
     }
-
-    fn drop_index(&self, table: &Table, name: &str) -> Script {
-        Script {
-            statements: vec![self.cheapest(&table.name, &format!("DROP INDEX {}", self.quote(name)))],
-            ..Script::default()
-        }
+    fn widening(&self, schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
+        widening::of(schema, table, column, to, self.server.is_mariadb())
+    }
+    fn enum_labels(&self, _schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal> {
+        widening::labels(column).map(Some).ok_or_else(|| {
+            Refusal::new(format!(
+                "column `{}` of `{}` is {}, which is no enum; where a check keeps its values to some, drop_constraint and \
+                 add_check",
+                column.name, table.name, column.type_name
+            ))
+            .at(&column.name)
+        })
+    }
+    fn enum_with(&self, column: &Column, value: &str) -> Option<String> {
+        let labels = column.type_name.strip_prefix("enum(")?.strip_suffix(')')?;
+        Some(format!("enum({labels},{})", self.literal(value)))
+    }
+    fn steady_functions(&self) -> &'static [&'static str] {
+        &["now", "current_timestamp", "localtime", "localtimestamp"]
+    }
+    fn can_be_referred_to(&self, table: &Table, columns: &[String]) -> bool {
+        // InnoDB asks for an index that begins with them, unique or not.
+        let indexes = table.indexes.iter().map(|index| &index.columns);
+        table.unique_keys().into_iter().chain(indexes).any(|key| key.starts_with(columns))
     }
 
     fn sync_preflight(&self) -> Vec<Preflight> {

@@ -1,13 +1,16 @@
 //! PostgreSQL 12 and later.
 
+mod alter;
+mod index;
 mod locks;
 mod signals;
 mod triggers;
+mod widening;
 
 use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
 use super::schema::{Column, Comparison, Inspection, Schema, Table};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::{Dialect, Kind, PREFIX, Patience, Server, WalkBy, lex, object_name};
+use super::{Dialect, Kind, PREFIX, Patience, Server, WalkBy, Widening, object_name};
 
 /// PostgreSQL's SQL.
 #[derive(Debug)]
@@ -71,7 +74,10 @@ impl Dialect for Postgres {
             tables: format!(
                 "SELECT {NAME}, NULL::text, CASE WHEN c.relkind = 'p' THEN COALESCE((SELECT string_agg(a.attname, E'\\n') \
                  FROM pg_partitioned_table p JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
-                 WHERE p.partrelid = c.oid), '') END FROM {TABLES} ORDER BY 1"
+                 WHERE p.partrelid = c.oid), '') END, \
+                 CASE WHEN c.relispartition THEN (SELECT CASE WHEN un.nspname = current_schema() THEN u.relname::text \
+                 ELSE un.nspname || '.' || u.relname END FROM pg_inherits h JOIN pg_class u ON u.oid = h.inhparent \
+                 JOIN pg_namespace un ON un.oid = u.relnamespace WHERE h.inhrelid = c.oid) END FROM {TABLES} ORDER BY 1"
             ),
             columns: format!(
                 "SELECT {NAME}, a.attname::text, format_type(a.atttypid, a.atttypmod), \
@@ -81,7 +87,8 @@ impl Dialect for Postgres {
                  CASE WHEN pg_get_expr(d.adbin, d.adrelid) ~ '^(''([^'']|'''')*''|-?[0-9.]+|true|false|NULL)(::.*)?$' \
                  THEN '1' ELSE '0' END, CASE WHEN a.attgenerated <> '' THEN '1' ELSE '0' END, \
                  CASE WHEN t.typname = 'json' THEN 'text' WHEN t.typcategory = 'S' THEN 'bytes' ELSE 'native' END, \
-                 NULL::text, a.attidentity::text \
+                 CASE WHEN a.attcollation <> t.typcollation THEN (SELECT format('%I.%I', ln.nspname, l.collname) FROM pg_collation l \
+                 JOIN pg_namespace ln ON ln.oid = l.collnamespace WHERE l.oid = a.attcollation) END, a.attidentity::text \
                  FROM {TABLES} JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
                  JOIN pg_type t ON t.oid = a.atttypid \
                  LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum ORDER BY c.oid, a.attnum"
@@ -89,7 +96,9 @@ impl Dialect for Postgres {
             keys: format!(
                 "SELECT {NAME}, i.relname::text, CASE WHEN x.indisprimary THEN 'p' WHEN con.oid IS NOT NULL THEN 'u' ELSE 'i' END, \
                  COALESCE(a.attname::text, pg_get_indexdef(x.indexrelid, k.k, true)), \
-                 CASE WHEN x.indisunique AND x.indpred IS NULL THEN '1' ELSE '0' END, CASE WHEN x.indisvalid THEN '1' ELSE '0' END \
+                 CASE WHEN x.indisunique AND x.indpred IS NULL THEN '1' ELSE '0' END, CASE WHEN x.indisvalid THEN '1' ELSE '0' END, \
+                 (SELECT u.relname::text FROM pg_inherits h JOIN pg_class u ON u.oid = h.inhparent WHERE h.inhrelid = x.indexrelid), \
+                 NULLIF(concat_ws(' ', pg_get_expr(x.indexprs, x.indrelid), pg_get_expr(x.indpred, x.indrelid)), '') \
                  FROM {TABLES} JOIN pg_index x ON x.indrelid = c.oid JOIN pg_class i ON i.oid = x.indexrelid \
                  CROSS JOIN LATERAL generate_series(1, x.indnkeyatts::int) AS k(k) \
                  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.indkey[k.k - 1] AND a.attnum > 0 \
@@ -101,7 +110,7 @@ impl Dialect for Postgres {
                  r.attname::text, f.oid::text, \
                  CASE f.confupdtype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END, \
                  CASE f.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END, \
-                 CASE WHEN f.condeferrable THEN '1' ELSE '0' END \
+                 CASE WHEN f.condeferrable THEN '1' ELSE '0' END, CASE WHEN f.convalidated THEN '0' ELSE '1' END \
                  FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'f' \
                  CROSS JOIN LATERAL unnest(f.conkey, f.confkey) WITH ORDINALITY AS k(here, there, n) \
                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.here \
@@ -109,7 +118,8 @@ impl Dialect for Postgres {
                  JOIN pg_class rc ON rc.oid = f.confrelid JOIN pg_namespace rn ON rn.oid = rc.relnamespace ORDER BY c.oid, f.oid, k.n"
             ),
             checks: Some(format!(
-                "SELECT {NAME}, f.conname::text, pg_get_expr(f.conbin, f.conrelid) \
+                "SELECT {NAME}, f.conname::text, pg_get_expr(f.conbin, f.conrelid), NULL::text, \
+                 CASE WHEN f.convalidated THEN '0' ELSE '1' END \
                  FROM {TABLES} JOIN pg_constraint f ON f.conrelid = c.oid AND f.contype = 'c' ORDER BY c.oid, f.conname"
             )),
             triggers: format!(
@@ -119,9 +129,10 @@ impl Dialect for Postgres {
                  JOIN pg_proc p ON p.oid = t.tgfoid ORDER BY c.oid, t.tgname"
             ),
             enums: Some(
-                "SELECT t.typname::text, e.enumlabel::text FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid \
-                 JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = current_schema() \
-                 ORDER BY t.typname, e.enumsortorder"
+                "SELECT CASE WHEN n.nspname = current_schema() THEN t.typname::text ELSE n.nspname || '.' || t.typname END, \
+                 e.enumlabel::text FROM pg_type t JOIN pg_enum e ON e.enumtypid = t.oid \
+                 JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname !~ '^pg_' \
+                 ORDER BY 1, e.enumsortorder"
                     .to_owned(),
             ),
             views: None,
@@ -215,67 +226,17 @@ impl Dialect for Postgres {
         }
     }
 
-    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
-        let alter = |text: String| format!("ALTER TABLE {} {text}", self.table(&table.name));
-        let column = |name: &String, text: &str| alter(format!("ALTER COLUMN {} {text}", self.quote(name)));
-        Ok(match change {
-            Change::AddColumn(definition) => {
-                refuse_rewrite(definition)?;
-                let mut script =
-                    Script { statements: self.before_column(&table.name, definition, schema)?, ..Script::default() };
-                script.run(alter(format!("ADD COLUMN {}", self.column_definition(&table.name, definition)?)));
-                script
-            }
-            Change::DropColumn(name) => Script::of(alter(format!("DROP COLUMN {}", self.quote(name)))),
-            Change::SetNotNull(name) => {
-                // SET NOT NULL alone scans the table under an exclusive lock. A validated CHECK proves the same, and
-                // is validated under a lock that lets writers through. The statements must not share a transaction.
-                let check = self.quote(&object_name(&format!("{PREFIX}{name}_not_null")));
-                let mut script = Script { outside_transaction: true, ..Script::default() };
-                // Not validated, it already refuses the writes of a table that is to go on taking NULL.
-                script.undo.push(alter(format!("DROP CONSTRAINT IF EXISTS {check}")));
-                script.run(alter(format!(
-                    "DROP CONSTRAINT IF EXISTS {check}, ADD CONSTRAINT {check} CHECK ({} IS NOT NULL) NOT VALID",
-                    self.quote(name)
-                )));
-                script.run(alter(format!("VALIDATE CONSTRAINT {check}")));
-                script.run(column(name, "SET NOT NULL"));
-                script.run(alter(format!("DROP CONSTRAINT IF EXISTS {check}")));
-                script
-            }
-            Change::DropNotNull(name) => Script::of(column(name, "DROP NOT NULL")),
-            Change::SetDefault(name, value) => Script::of(column(name, &format!("SET DEFAULT {value}"))),
-            Change::DropDefault(name) => Script::of(column(name, "DROP DEFAULT")),
-            Change::AddForeignKey(key) => Script::of(alter(format!("ADD {} NOT VALID", self.foreign_key(key)))),
-            Change::DropConstraint(name) => Script::of(alter(format!("DROP CONSTRAINT {}", self.quote(name)))),
-        })
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change, allow_rewrite: bool) -> Result<Script, Refusal> {
+        self.changed(schema, table, change, allow_rewrite)
     }
-
-    fn create_index(&self, index: &IndexDefinition, leftover: bool) -> Script {
-        let mut script = Script {
-            outside_transaction: true,
-            rendered_again: true,
-            patience: Patience::Minutes,
-            ..Script::default()
-        };
-        if leftover {
-            script.run(format!(
-                "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
-                self.beside(&index.table),
-                self.quote(&index.name)
-            ));
-        }
-        script.run(format!(
-            "CREATE {}INDEX CONCURRENTLY {} ON {} ({})",
-            if index.unique { "UNIQUE " } else { "" },
-            self.quote(&index.name),
-            self.table(&index.table),
-            self.columns(&index.columns)
-        ));
-        script
+    fn create_index(&self, schema: &Schema, table: &Table, index: &IndexDefinition) -> Result<Script, Refusal> {
+        index::build(self, schema, table, index, false)
     }
-
     fn drop_index(&self, table: &Table, name: &str) -> Script {
+        if table.partition_key.is_some() {
+            // It cannot be dropped concurrently; the lock is had for an instant, and no row is looked at.
+            return Script::of(format!("DROP INDEX {}{}", self.beside(&table.name), self.quote(name)));
+        }
         Script {
             statements: vec![Statement::Run(format!(
                 "DROP INDEX CONCURRENTLY IF EXISTS {}{}",
@@ -287,6 +248,28 @@ impl Dialect for Postgres {
             patience: Patience::Minutes,
             ..Script::default()
         }
+    }
+    fn validates_later(&self) -> bool {
+        true
+    }
+    fn widening(&self, _schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
+        widening::of(table, column, to)
+    }
+    fn enum_labels(&self, schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal> {
+        schema.enums.get(&enum_of(column)).map(|labels| Some(labels.clone())).ok_or_else(|| {
+            Refusal::new(format!(
+                "column `{}` of `{}` is {}, which is no enum; where a check keeps its values to some, drop_constraint and \
+                 add_check",
+                column.name, table.name, column.type_name
+            ))
+            .at(&column.name)
+        })
+    }
+    fn enum_name(&self, column: &Column) -> Option<String> {
+        Some(enum_of(column))
+    }
+    fn steady_functions(&self) -> &'static [&'static str] {
+        &["now", "transaction_timestamp", "statement_timestamp"]
     }
 
     fn trigger_name(&self, sync: &str, part: &str) -> String {
@@ -406,40 +389,13 @@ impl Dialect for Postgres {
     }
 }
 
-/// Refuses what would write every row anew under an exclusive lock: a default that is another value for each row.
-fn refuse_rewrite(definition: &ColumnDefinition) -> Result<(), Refusal> {
-    // Without a call a default is a constant or the time of the statement; a word behind `::` is a type.
-    let calls = |sql: &str| {
-        const STABLE: [&str; 3] = ["now", "transaction_timestamp", "statement_timestamp"];
-        let tokens = lex::significant(sql, lex::Flavor::Postgres).unwrap_or_default();
-        (0..tokens.len()).any(|at| {
-            let called =
-                tokens[at].kind == lex::TokenKind::Word && tokens.get(at + 1).is_some_and(|next| next.is_symbol("("));
-            let a_type = at > 0 && tokens[at - 1].is_symbol("::");
-            called && !a_type && !STABLE.iter().any(|word| tokens[at].is_word(word))
-        })
-    };
-    let by_default = match &definition.default {
-        Some(super::Default::Sql(sql)) => sql.on(Kind::Postgres).is_some_and(calls),
-        _ => false,
-    };
-    let by_type = match &definition.column_type {
-        ColumnType::Native(sql) => {
-            let text = sql.on(Kind::Postgres).unwrap_or_default().to_ascii_lowercase();
-            text.contains("serial") || text.contains("generated")
-        }
-        _ => definition.identity,
-    };
-    let rewrites = by_default || by_type;
-    if !rewrites {
-        return Ok(());
+/// The name of the enum type that a column would be of, as the catalog's list has it.
+fn enum_of(column: &Column) -> String {
+    let name = &column.type_name;
+    match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => name.clone(),
     }
-    Err(Refusal::new(format!(
-        "column `{}` would be another value for each row, so PostgreSQL would write the whole table anew under a lock; \
-         add it without the default, fill it in by a backfill, and set_default in contract",
-        definition.name
-    ))
-    .at("default"))
 }
 
 /// The text of a native type for one database.

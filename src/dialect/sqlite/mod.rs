@@ -5,11 +5,13 @@ mod signals;
 mod table;
 mod triggers;
 
-use super::definition::{ColumnDefinition, ColumnType, IndexDefinition};
+use super::definition::{ColumnDefinition, ColumnType, Default, IndexDefinition};
+use super::offending::SHOWN_ROWS;
 use super::postgres::native;
 use super::schema::{Column, Comparison, Inspection, Schema, Table, edit};
 use super::statement::{Change, Refusal, Script, Statement};
-use super::{Dialect, Kind, Locks, Patience, Server, WalkBy, lex};
+use super::type_name::TypeName;
+use super::{Dialect, Kind, Locks, Patience, Server, WalkBy, Widening, lex};
 
 pub(super) use table::{CreateTable, EditError};
 
@@ -56,19 +58,37 @@ impl Sqlite {
                 self.literal(&scratch)
             ));
         }
+        // Orphans that the old table has as well are not this change's: they came when foreign keys were off.
+        script.statements.push(Statement::MustBeEmpty {
+            query: format!(
+                "SELECT orphan FROM ({} EXCEPT {}) LIMIT {SHOWN_ROWS}",
+                self.orphans(&scratch),
+                self.orphans(&table.name)
+            ),
+            message: format!("rows of `{}` refer to rows that do not exist", table.name),
+        });
         script.run(format!("DROP TABLE {old}"));
         script.run(format!("ALTER TABLE {new} RENAME TO {old}"));
         for dependent in &table.dependents {
             script.run(dependent.clone());
         }
-        script.statements.push(Statement::MustBeEmpty {
-            query: format!(
-                "SELECT \"table\", rowid, parent FROM pragma_foreign_key_check({})",
-                self.literal(&table.name)
-            ),
-            message: format!("rows of `{}` refer to rows that do not exist", table.name),
-        });
         Ok(script)
+    }
+}
+
+impl Sqlite {
+    /// Whether a column must be added by a rebuild.
+    fn added_by_rebuild(&self, definition: &ColumnDefinition) -> bool {
+        matches!(definition.default, Some(Default::Sql(_))) || definition.differs_by_row(self)
+    }
+
+    /// Each row that a foreign key of a table would refuse, by its number, with the table and the columns of that key.
+    fn orphans(&self, table: &str) -> String {
+        let table = self.literal(table);
+        format!(
+            "SELECT c.rowid AS orphan, c.parent, (SELECT group_concat(l.\"from\") FROM pragma_foreign_key_list({table}) l \
+             WHERE l.id = c.fkid) FROM pragma_foreign_key_check({table}) c"
+        )
     }
 }
 
@@ -95,6 +115,23 @@ fn user_of_column(schema: &Schema, table: &str, column: &str) -> Option<String> 
             let view = schema.views.iter().find(|(_, sql)| names(sql, table, false) && names(sql, column, true))?;
             Some(format!("view `{}`", view.0))
         })
+}
+
+/// How SQLite keeps the values of a type (<https://www.sqlite.org/datatype3.html>, section 3.1).
+fn affinity(type_name: &str) -> &'static str {
+    let name = type_name.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    if has(&["INT"]) {
+        "integer"
+    } else if has(&["CHAR", "CLOB", "TEXT"]) {
+        "text"
+    } else if name.is_empty() || has(&["BLOB"]) {
+        "blob"
+    } else if has(&["REAL", "FLOA", "DOUB"]) {
+        "real"
+    } else {
+        "numeric"
+    }
 }
 
 /// The name by which a row's number can be had: a column of the user's may bear one or all of its three names.
@@ -131,10 +168,10 @@ impl Dialect for Sqlite {
                  NULL, '' FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c ORDER BY m.name, c.cid"
             ),
             keys: format!(
-                "SELECT m.name, '', 'p', c.name, '1', '1', c.pk AS n FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c WHERE c.pk > 0 \
+                "SELECT m.name, '', 'p', c.name, '1', '1', NULL, NULL, c.pk AS n FROM {TABLES} m JOIN pragma_table_xinfo(m.name) c WHERE c.pk > 0 \
                  UNION ALL SELECT m.name, l.name, CASE l.origin WHEN 'u' THEN 'u' ELSE 'i' END, COALESCE(i.name, '(expression)'), \
-                 CASE WHEN l.\"unique\" AND NOT l.partial THEN '1' ELSE '0' END, '1', i.seqno FROM {TABLES} m JOIN pragma_index_list(m.name) l \
-                 JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk' ORDER BY 1, 2, 7"
+                 CASE WHEN l.\"unique\" AND NOT l.partial THEN '1' ELSE '0' END, '1', NULL, NULL, i.seqno FROM {TABLES} m JOIN pragma_index_list(m.name) l \
+                 JOIN pragma_index_info(l.name) i WHERE l.origin <> 'pk' ORDER BY 1, 2, 9"
             ),
             foreign_keys: format!(
                 "SELECT m.name, NULL, f.\"from\", f.\"table\", COALESCE(f.\"to\", ''), CAST(f.id AS TEXT), \
@@ -205,8 +242,10 @@ impl Dialect for Sqlite {
         })
     }
 
-    fn alter(&self, schema: &Schema, table: &Table, change: &Change) -> Result<Script, Refusal> {
+    fn alter(&self, schema: &Schema, table: &Table, change: &Change, _allow_rewrite: bool) -> Result<Script, Refusal> {
         match change {
+            // Its own ALTER takes no default but a constant.
+            Change::AddColumn(definition) if self.added_by_rebuild(definition) => self.rebuild(table, change),
             Change::AddColumn(definition) => Ok(Script::of(format!(
                 "ALTER TABLE {} ADD COLUMN {}",
                 self.table(&table.name),
@@ -229,18 +268,50 @@ impl Dialect for Sqlite {
                 }
                 self.rebuild(table, change)
             }
+            Change::AddUnique(unique) => self.create_index(schema, table, &unique.index(&table.name)),
+            // A unique constraint that a step has added is an index.
+            Change::DropConstraint(name) if table.indexes.iter().any(|index| index.unique && &index.name == name) => {
+                Ok(self.drop_index(table, name))
+            }
+            // A rebuild has looked at every row.
+            Change::Validate(_) => Ok(Script::default()),
+            Change::AddEnumValue(name, _) => match table.column(name) {
+                Some(column) if self.enum_labels(schema, table, column)?.is_some() => self.rebuild(table, change),
+                _ => Ok(Script::default()),
+            },
             _ => self.rebuild(table, change),
         }
     }
+    fn widening(&self, _schema: &Schema, table: &Table, column: &Column, to: &str) -> Widening {
+        if column.type_name.eq_ignore_ascii_case(to) {
+            return Widening::Same;
+        }
+        let (from, to) = (TypeName::parse(&column.type_name), TypeName::parse(to));
+        // A key that is an INTEGER is the row's own number; any other type makes it a column.
+        if from.base == "integer" && table.primary_key == [column.name.clone()] {
+            return Widening::NotWider;
+        }
+        // A type is a name for how values are kept: where that stays the same, so does every value.
+        if from.fits_in(&to) && affinity(&from.base) == affinity(&to.base) {
+            Widening::Free
+        } else {
+            Widening::NotWider
+        }
+    }
+    fn enum_labels(&self, _schema: &Schema, table: &Table, column: &Column) -> Result<Option<Vec<String>>, Refusal> {
+        let text = table.sql.as_deref().unwrap_or_default();
+        let definition = CreateTable::parse(text).map_err(|error| Refusal::new(error.to_string()))?;
+        definition.labels(&column.name).map_err(|error| Refusal::new(error.to_string()).at(&column.name))
+    }
 
-    fn create_index(&self, index: &IndexDefinition, _leftover: bool) -> Script {
-        Script::of(format!(
+    fn create_index(&self, _schema: &Schema, _table: &Table, index: &IndexDefinition) -> Result<Script, Refusal> {
+        Ok(Script::of(format!(
             "CREATE {}INDEX {} ON {} ({})",
             if index.unique { "UNIQUE " } else { "" },
             self.quote(&index.name),
             self.table(&index.table),
             self.columns(&index.columns)
-        ))
+        )))
     }
     fn drop_index(&self, _table: &Table, name: &str) -> Script {
         Script::of(format!("DROP INDEX {}", self.quote(name)))

@@ -220,6 +220,71 @@ impl CreateTable {
         Ok(())
     }
 
+    /// Replaces a column's type.
+    ///
+    /// # Errors
+    /// There is no such column.
+    pub(in crate::dialect) fn set_type(&mut self, column: &str, type_name: &str) -> Result<(), EditError> {
+        let index = self.position(column)?;
+        let item = &mut self.items[index];
+        let tokens = item.tokens();
+        let place = span(&tokens[1..type_length(&tokens)]).unwrap_or(tokens[0].end()..tokens[0].end());
+        item.put(place, type_name);
+        Ok(())
+    }
+
+    /// Returns the labels that a check keeps a column's values to: `status IN ('queued', 'active')`; `None` without one.
+    ///
+    /// # Errors
+    /// Several checks do, or one in another way.
+    pub(in crate::dialect) fn labels(&self, column: &str) -> Result<Option<Vec<String>>, EditError> {
+        Ok(self.list_of_labels(column)?.map(|list| list.values))
+    }
+
+    /// Adds a label behind the last that a check keeps a column's values to; the text is SQL.
+    ///
+    /// # Errors
+    /// There is no such check.
+    pub(in crate::dialect) fn add_label(&mut self, column: &str, label: &str) -> Result<(), EditError> {
+        let missing =
+            || EditError(format!("find the check that lists the values of `{column}` in table `{}`", self.name));
+        let list = self.list_of_labels(column)?.ok_or_else(missing)?;
+        self.items[list.item].text.insert_str(list.end, &format!(", {label}"));
+        Ok(())
+    }
+
+    fn list_of_labels(&self, column: &str) -> Result<Option<Labels>, EditError> {
+        let mut lists = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let tokens = item.tokens();
+            for clause in clauses(&tokens).iter().filter(|clause| clause.kind == Kind::Check) {
+                lists.extend(Labels::all(index, group(clause.body), column));
+            }
+        }
+        let list = lists.pop();
+        if !lists.is_empty() {
+            return Err(EditError(format!(
+                "several checks of table `{}` list values of `{column}`; drop_constraint and add_check",
+                self.name
+            )));
+        }
+        let unclear = |check: &CheckText| {
+            let words = lex::significant(&check.expression, Flavor::Sqlite).unwrap_or_default();
+            check.columns.iter().any(|name| name.eq_ignore_ascii_case(column))
+                && words.iter().any(|word| word.is_word("IN"))
+        };
+        if list.is_none()
+            && let Some(check) = self.checks().iter().find(|check| unclear(check))
+        {
+            return Err(EditError(format!(
+                "`CHECK ({})` of table `{}` lists no plain values of `{column}`; drop_constraint and add_check",
+                one_line(&check.expression),
+                self.name
+            )));
+        }
+        Ok(list)
+    }
+
     /// Drops a column, with the constraints that name it alone.
     ///
     /// # Errors
@@ -470,6 +535,36 @@ impl Item {
         let end = span(&self.tokens()).map_or(0, |range| range.end);
         let trivia = self.text.split_off(end);
         self.trail.insert_str(0, &trivia);
+    }
+}
+
+/// The values that a check lists for a column.
+struct Labels {
+    /// The definition it is in.
+    item: usize,
+    /// Where the last of them ends.
+    end: usize,
+    values: Vec<String>,
+}
+
+impl Labels {
+    /// Every `column IN ('a', 'b')` of an expression.
+    fn all(item: usize, tokens: &[Token<'_>], column: &str) -> Vec<Self> {
+        let list = |at: usize| {
+            let end = group_end(tokens, at + 2)?;
+            let listed = &tokens[at + 3..end];
+            let strings: Vec<_> = listed.iter().filter(|token| token.kind == TokenKind::String).collect();
+            let only_strings = listed.iter().all(|token| token.kind == TokenKind::String || token.is_symbol(","));
+            let value =
+                |token: &&Token<'_>| Some(token.text.strip_prefix('\'')?.strip_suffix('\'')?.replace("''", "'"));
+            let values = strings.iter().map(value).collect::<Option<Vec<_>>>()?;
+            (only_strings && !values.is_empty()).then(|| Self { item, end: listed[listed.len() - 1].end(), values })
+        };
+        let named = |at: &usize| {
+            same(tokens[*at].identifier().as_deref(), column)
+                && tokens.get(at + 1).is_some_and(|next| next.is_word("IN"))
+        };
+        (0..tokens.len()).filter(named).filter_map(list).collect()
     }
 }
 
