@@ -61,7 +61,8 @@ on_every_database! {
         let mut train = Train::new(&db);
         train.add(&[(
             "expand/01_bad.sql",
-            "CREATE TABLE fine (id INTEGER NOT NULL PRIMARY KEY);\nINSERT INTO nowhere VALUES (1);\n",
+            "-- concertina: allow mixed-transaction: a test\nCREATE TABLE fine (id INTEGER NOT NULL PRIMARY KEY);\n\
+             INSERT INTO nowhere VALUES (1);\n",
         )]);
         let output = train.concertina().run(&["upgrade"]);
         output.expect_code(1).expect_stderr("nowhere").expect_stderr("expand/r1/01_bad");

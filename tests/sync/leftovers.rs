@@ -46,7 +46,8 @@ on_every_database! {
             ("expand/01_steps.yaml", EXPAND),
             (
                 "contract/01_steps.yaml",
-                "steps:\n  - drop_column: { table: users, column: open }\n  - drop_column: { table: users, column: bio }\n",
+                "steps:\n  - drop_column: { table: users, column: open }\n    allow: { contract-loses-data: a test }\n  \
+                 - drop_column: { table: users, column: bio }\n    allow: { contract-loses-data: a test }\n",
             ),
         ]);
         train.concertina().run(&["expand"]).expect_code(0);

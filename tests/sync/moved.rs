@@ -163,7 +163,10 @@ steps:
       backward: { bio: bio }
 ",
             ),
-            ("contract/01_profiles.yaml", "steps:\n  - drop_column: { table: users, column: bio }\n"),
+            (
+                "contract/01_profiles.yaml",
+                "steps:\n  - drop_column: { table: users, column: bio }\n    allow: { contract-loses-data: a test }\n",
+            ),
         ]);
         train.concertina().run(&["expand"]).expect_code(0);
         let contract = || train.concertina().run(&["contract", "--quiet-period", "0s"]);

@@ -59,7 +59,10 @@ steps:
   - sync: { name: items_case, table: items, forward: { n: upper(o) }, backward: { o: lower(n) } }
 ",
         ),
-        ("contract/01_steps.yaml", "steps:\n  - drop_column: { table: items, column: o }\n"),
+        (
+            "contract/01_steps.yaml",
+            "steps:\n  - drop_column: { table: items, column: o }\n    allow: { contract-loses-data: a test }\n",
+        ),
     ]);
     train.concertina().run(&["expand"]).expect_code(0);
     db.grant_application(&["items"]).await;

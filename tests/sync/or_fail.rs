@@ -13,6 +13,7 @@ async fn unique(db: &TestDatabase, column: &str) -> Session {
             "
   - add_column: {{ table: items, column: {{ name: n, type: string(40) }} }}
   - create_index: {{ table: items, name: one_of_a_kind, columns: [{column}], unique: true }}
+    allow: {{ tightening-in-expand: a test }}
   - sync: {{ name: items_case, table: items, forward: {{ n: upper(o) }}, backward: {{ o: lower(n) }} }}"
         ),
     );

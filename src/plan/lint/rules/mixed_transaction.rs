@@ -2,7 +2,7 @@
 
 use crate::dialect::Kind;
 use crate::plan::lint::effect::Effect;
-use crate::plan::lint::view::View;
+use crate::plan::lint::view::{Act, View};
 use crate::plan::lint::{Finder, Rule, RuleText, Severity};
 
 pub(super) const RULE: Rule = Rule {
@@ -40,19 +40,28 @@ ALTER TABLE images ADD COLUMN project VARCHAR(36);
 
 fn check(view: &View<'_>, finder: &mut Finder<'_>) {
     for act in view.raw() {
-        let beside = || view.raw().filter(|other| other.id == act.id && other.statement != act.statement);
+        let same_file = || view.raw().filter(|other| other.id == act.id);
+        let beside = || same_file().filter(|other| other.statement != act.statement);
+        // What runs outside by itself, or does nothing that could be half done, is no mix.
+        let is_outside = |statement: usize| {
+            same_file()
+                .any(|other| other.statement == statement && matches!(other.effect, Effect::OutsideTransaction { .. }))
+        };
+        let mixes = |other: &Act<'_>| !is_outside(other.statement) && !matches!(other.effect, Effect::Harmless);
         match &act.effect {
             Effect::Transaction { word } => {
                 finder.at(act, format!("{word} ends or begins a transaction inside the one that the file runs in"));
             }
-            Effect::OutsideTransaction { what } if beside().next().is_some() => {
+            Effect::OutsideTransaction { what } if beside().any(mixes) => {
                 finder.at(
                     act,
                     format!("{what} runs in no transaction, so the other statements of the file run in none either"),
                 );
             }
             // DDL commits by itself there.
-            Effect::Write { .. } if view.kind == Kind::MySql && beside().any(|other| is_ddl(&other.effect)) => {
+            Effect::Write { table, .. }
+                if view.kind == Kind::MySql && !view.makes(table) && beside().any(|other| is_ddl(&other.effect)) =>
+            {
                 finder.at(act, "the rows are written in a transaction that the file's DDL commits");
             }
             _ => {}

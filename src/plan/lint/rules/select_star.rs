@@ -1,4 +1,4 @@
-//! `select-star`: a column that is added to, or dropped from, a table that nodes use.
+//! `select-star`: a column that is added to a table that nodes use.
 
 use crate::plan::lint::effect::Effect;
 use crate::plan::lint::view::View;
@@ -9,8 +9,8 @@ pub(super) const RULE: Rule = Rule {
     text: RuleText {
         name: "select-star",
         severity: Severity::Note,
-        judges: "a column that is added to, or dropped from, a table that nodes use",
-        why: "A node that reads `SELECT *` by position breaks, and so does an INSERT without a list of columns (on PostgreSQL only when one is dropped).",
+        judges: "a column that is added to a table that nodes use",
+        why: "A node that reads `SELECT *` by position may break, and so does an INSERT without a list of columns, but for PostgreSQL's.",
         remedy: "make sure that the nodes of both releases name their columns, and say so in the reason",
     },
     bad: &[(
