@@ -12,6 +12,7 @@ mod mysql;
 mod objects;
 pub mod offending;
 mod postgres;
+mod rights;
 mod schema;
 mod signals;
 mod sqlite;
@@ -28,6 +29,7 @@ pub use definition::{
 };
 pub use locks::{BlockersQuery, Locks};
 pub use objects::{Difference, Objects, differences};
+pub use rights::{Right, Rights};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
@@ -198,8 +200,8 @@ pub trait Triggers {
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
-/// for backfills; (6) [`Signals`], for their throttles, and [`Locks`]. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: Triggers + Signals + Locks + fmt::Debug + Send + std::marker::Sync {
+/// for backfills; (6) [`Signals`], for their throttles, [`Locks`], and [`Rights`]. The conformance suite in `tests/` is the acceptance test.
+pub trait Dialect: Triggers + Signals + Locks + Rights + fmt::Debug + Send + std::marker::Sync {
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.

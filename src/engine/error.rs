@@ -40,10 +40,10 @@ pub enum EngineError {
         findings: Vec<Finding>,
     },
     /// The server does not allow what a release needs; nothing of the release was run.
-    #[error("the syncs of {release} cannot be installed: {reason}")]
+    #[error("{what}: {reason}")]
     Preflight {
-        /// The release.
-        release: String,
+        /// What cannot be done.
+        what: String,
         /// Why not.
         reason: String,
         /// What to do.

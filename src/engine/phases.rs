@@ -9,8 +9,8 @@ use crate::catalog::{Diagnostics, Project, Release};
 use crate::db::{Target, failpoint};
 use crate::dialect::{Preflight, expression};
 use crate::plan::{
-    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, syncs_to_put_back,
-    target,
+    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, rights, schema_steps,
+    syncs_to_put_back, target,
 };
 use crate::step::Phase;
 use crate::store;
@@ -321,7 +321,8 @@ impl<'p> Session<'p> {
         if !release.syncs().any(|(step, _)| !self.facts.step_finished(&step.id)) {
             return Ok(());
         }
-        let refused = |reason: String, remedy| EngineError::Preflight { release: release.name.clone(), reason, remedy };
+        let what = format!("the syncs of {} cannot be installed", release.name);
+        let refused = |reason: String, remedy| EngineError::Preflight { what: what.clone(), reason, remedy };
         for preflight in self.connection.shared_dialect().sync_preflight() {
             match preflight {
                 Preflight::Empty { query, reason, remedy } => {
@@ -347,7 +348,37 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
+    /// Fails where the role lacks a right that a step of the phase needs, or the server is too old: before the first step, with all
+    /// that is missing.
+    async fn refuse_without_rights(&mut self, release: &Release, phase: Phase) -> Result<(), EngineError> {
+        let dialect = self.connection.shared_dialect();
+        let what = format!("{phase} of {} cannot run", release.name);
+        if let Some(query) = dialect.too_old()
+            && let Some(row) = self.connection.query(&query, &[]).await?.first()
+        {
+            return Err(EngineError::Preflight { what, reason: row.text(0).unwrap_or_default(), remedy: None });
+        }
+        let schema = self.connection.inspect().await?;
+        let needed = rights(&schema_steps(release, phase, &self.facts, &schema));
+        let mut missing = Vec::new();
+        for query in needed.iter().filter_map(|right| dialect.missing_right(right)) {
+            // A server that does not let itself be asked is no reason not to try.
+            match self.connection.query(&query, &[]).await {
+                Ok(rows) => missing.extend(rows.first().and_then(|row| row.text(0))),
+                Err(error) => tracing::debug!(%error, "ask for a right"),
+            }
+        }
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let reason = format!("the role in the URL lacks {} of the rights that it needs", missing.len());
+        let remedy = format!("ask an administrator for {}; then run the same command again", missing.join("; "));
+        Err(EngineError::Preflight { what, reason, remedy: Some(remedy) })
+    }
+
     async fn expand(&mut self, release: &Release) -> Result<(), EngineError> {
+        self.refuse_without_rights(release, Phase::Expand).await?;
         self.preflight(release).await?;
         let since = self.start_phase(&release.name, Phase::Expand).await?;
         self.run_steps(release, Phase::Expand).await?;
@@ -373,6 +404,7 @@ impl<'p> Session<'p> {
         quiet: Duration,
         force: &[Gate],
     ) -> Result<Option<String>, EngineError> {
+        self.refuse_without_rights(release, Phase::Contract).await?;
         let caution = match self.quiet(release, quiet).await? {
             Ok(caution) => caution,
             Err(refused) => {

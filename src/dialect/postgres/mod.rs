@@ -3,6 +3,7 @@
 mod alter;
 mod index;
 mod locks;
+mod rights;
 mod signals;
 mod triggers;
 mod widening;
