@@ -3,6 +3,7 @@
 //! The room holds no SQL text and prints nothing: statements come from the plan, and what happens is told to an
 //! [`Observer`].
 
+mod asking;
 mod backfill;
 mod baseline;
 mod blockers;

@@ -2,11 +2,12 @@
 //! intent and an outcome, so that after a crash the live schema tells what happened.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::asking::{Asking, pause};
 use super::blockers::{Attempts, Watch};
 use super::session::Session;
-use super::{EngineError, Event, Observer};
+use super::{EngineError, Event};
 use crate::catalog::{Diagnostic, Diagnostics, Release, StepLocks};
 use crate::db::{Class, Connection, DbError, Row, Value, failpoint};
 use crate::dialect::offending::SHOWN_ROWS;
@@ -127,6 +128,7 @@ impl Session<'_> {
         let asking = Asking {
             deadline: since + locks.retry_for.unwrap_or(manifest.retry_for),
             instant: locks.timeout.or(manifest.timeout),
+            summary: &summary,
             observer: self.observer,
             attempts,
         };
@@ -163,7 +165,7 @@ impl Session<'_> {
                 }
                 Err(Failure::Statement(error, ran)) => (error, ran),
             };
-            if asking.again(&summary, &error).await {
+            if asking.again(&error).await {
                 tries += 1;
                 continue;
             }
@@ -220,7 +222,7 @@ impl Session<'_> {
                 failpoint::pass("step.begin");
                 // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
                 asking.set_patience(connection, script.patience).await?;
-                run_statements(connection, script, &start.summary, asking, false).await?;
+                run_statements(connection, script, asking, false).await?;
                 connection.set_patience(Patience::Seconds, None).await?;
                 let seen = look(connection, script).await?;
                 failpoint::pass("step.ran");
@@ -259,9 +261,9 @@ impl Session<'_> {
         failpoint::pass("step.begin");
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
-        have_for_an_instant(connection, script, &start.summary, asking).await?;
+        asking.have_for_an_instant(connection, script).await.map_err(|error| Failure::Statement(error, 0))?;
         asking.set_patience(connection, script.patience).await?;
-        let done = run_statements(connection, script, &start.summary, asking, !script.rendered_again).await;
+        let done = run_statements(connection, script, asking, !script.rendered_again).await;
         connection.set_patience(Patience::Seconds, None).await?;
         if let Err(failure) = done {
             return Err(undo(connection, script, failure).await);
@@ -273,7 +275,7 @@ impl Session<'_> {
             let done = connection
                 .transaction(async |connection: &mut Connection| finish(connection, lease, start, since, &seen).await);
             match done.await {
-                Err(Failure::Statement(error, _)) if may_try_again(&error, asking.deadline) => pause().await,
+                Err(Failure::Statement(error, _)) if asking.may_try_again(&error) => pause().await,
                 Err(Failure::Statement(error, _)) => return Err(Failure::Engine(error.into())),
                 done => {
                     failpoint::pass("step.committed");
@@ -354,44 +356,10 @@ async fn finish(
     Ok(store::append(connection, lease, &start.id, "done", None, Some(took)).await?)
 }
 
-fn may_try_again(error: &DbError, deadline: Instant) -> bool {
-    matches!(error.class(), Class::LockTimeout | Class::Conflict) && Instant::now() < deadline
-}
-
-/// Between two tries nothing is held; the jitter keeps two tools from meeting again and again.
-async fn pause() {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(60..140))).await;
-}
-
-/// Waits until nobody has the table of a script whose first statement would make everyone wait behind it for seconds. Nobody
-/// keeps others from taking it again; but whoever held it for long has let it go.
-async fn have_for_an_instant(
-    connection: &mut Connection,
-    script: &Script,
-    summary: &str,
-    asking: &Asking<'_>,
-) -> Result<(), Failure> {
-    let dialect = connection.shared_dialect();
-    let statements = match &script.table {
-        Some(table) if script.patience != Patience::Instant => dialect.have_for_an_instant(table),
-        _ => return Ok(()),
-    };
-    asking.set_patience(connection, Patience::Instant).await?;
-    for sql in &statements {
-        match run_statement(connection, sql, summary, asking, Some(Patience::Instant)).await {
-            // It is a courtesy: who may not lock tables waits for a while, and so do others.
-            Err(error) if error.class() == Class::Denied => return Ok(()),
-            done => done.map_err(|error| Failure::Statement(error, 0))?,
-        }
-    }
-    Ok(())
-}
-
 /// Runs a script; where it may, a statement that did not get its lock is tried again until the time given.
 async fn run_statements(
     connection: &mut Connection,
     script: &Script,
-    summary: &str,
     asking: &Asking<'_>,
     again: bool,
 ) -> Result<(), Failure> {
@@ -399,11 +367,11 @@ async fn run_statements(
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
         match statement {
-            Statement::Run(sql) => run_statement(connection, sql, summary, asking, again).await.map_err(failed)?,
+            Statement::Run(sql) => asking.run(connection, sql, again).await.map_err(failed)?,
             Statement::FirstAccepted(choices) => {
                 let mut last = Ok(());
                 for choice in choices {
-                    last = run_statement(connection, choice, summary, asking, again).await;
+                    last = asking.run(connection, choice, again).await;
                     match &last {
                         Err(error) if error.class() == Class::AlgorithmRefused => {}
                         _ => break,
@@ -442,67 +410,6 @@ fn naming(message: &str, rows: Vec<Row>) -> String {
     };
     let named: Vec<_> = rows.into_iter().filter_map(shown).collect();
     if named.is_empty() { message.to_owned() } else { format!("{message}: {}{more}", named.join(", ")) }
-}
-
-async fn run_statement(
-    connection: &mut Connection,
-    sql: &str,
-    summary: &str,
-    asking: &Asking<'_>,
-    again: Option<Patience>,
-) -> Result<(), DbError> {
-    loop {
-        asking.attempts.sends(sql);
-        match connection.run(sql).await {
-            Ok(()) => {
-                asking.attempts.got();
-                return Ok(());
-            }
-            Err(error) => {
-                let Some(patience) = again else { return Err(error) };
-                if !asking.again(summary, &error).await {
-                    return Err(error);
-                }
-                if patience == Patience::Instant {
-                    asking.set_patience(connection, patience).await?;
-                }
-            }
-        }
-    }
-}
-
-/// How a step asks for its locks.
-struct Asking<'a> {
-    /// Until when it is tried again.
-    deadline: Instant,
-    /// How long an instant is, where the database's own word does not stand.
-    instant: Option<Duration>,
-    observer: &'a dyn Observer,
-    attempts: &'a Attempts,
-}
-
-impl Asking<'_> {
-    /// Sets how long the next try waits.
-    async fn set_patience(&self, connection: &mut Connection, patience: Patience) -> Result<(), DbError> {
-        let patience = match patience {
-            Patience::Instant if self.attempts.takes_a_moment() => Patience::Moment,
-            other => other,
-        };
-        connection.set_patience(patience, self.instant).await
-    }
-
-    /// Whether to try again what did not get its lock; if so, after a pause in which nothing is held.
-    async fn again(&self, summary: &str, error: &DbError) -> bool {
-        if !may_try_again(error, self.deadline) || self.observer.interrupted() {
-            return false;
-        }
-        // Who it is, is said by the watch, where that can be known.
-        if self.attempts.failed() == 2 {
-            self.observer.event(Event::Waiting { what: summary.to_owned(), reason: error.to_string() });
-        }
-        pause().await;
-        true
-    }
 }
 
 /// Takes back what ran before a statement failed, where the script says how; the statement's own failure is what is told.
