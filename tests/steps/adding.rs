@@ -133,7 +133,8 @@ on_every_database! {
             assert_eq!(session.value(file).await, number, "no row was written");
         }
         train.expand(&format!(
-            "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{luck}\" }} }}, allow_rewrite: true }}"
+            "  - add_column: {{ table: books, column: {{ name: luck, type: integer, default: {{ sql: \"{luck}\" }} }}, allow_rewrite: true }}\n    \
+             allow: {{ table-rewrite: a test }}"
         ));
         assert_eq!(session.lines("SELECT COUNT(luck), COUNT(made) FROM books").await, ["50|50"]);
     }
@@ -197,7 +198,7 @@ fn a_build_that_fails_leaves_no_index_that_refuses_writes() {
         let mut train = Train::new(&db);
         train.add(&[(
             "expand/01_index.yaml",
-            "steps:\n  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }\n",
+            "steps:\n  - create_index: { table: books, name: uq_shelf, columns: [shelf], unique: true }\n    allow: { tightening-in-expand: a test }\n",
         )]);
         // The duplicate is written after the look for duplicates, by a transaction that the build waits for.
         let mut slow = db.owner().await;

@@ -38,7 +38,7 @@ on_every_database! {
         let mut train = Train::new(&db);
         // A later step of the phase may use it.
         train.expand(&format!("{ADD}\n  - add_column: {{ table: jobs, column: {{ name: more, type: integer }} }}\n  \
-            - sql: {{ run: \"UPDATE jobs SET state = 'it''s done', more = 1 WHERE id = 2\" }}"));
+            - sql: {{ run: \"UPDATE jobs SET state = 'it''s done', more = 1 WHERE id = 2\" }}\n    allow: {{ data-in-schema-file: a test }}"));
         assert_eq!(session.lines("SELECT id, state FROM jobs ORDER BY id").await, ["1|new", "2|it's done"]);
         assert!(session.execute("UPDATE jobs SET state = 'gone' WHERE id = 1").await.is_err());
         session.run("INSERT INTO jobs (id) VALUES (3)").await;

@@ -47,19 +47,19 @@ async fn working(kind: Kind, session: &mut Session, beginning: &str) -> Option<S
 async fn writes_during(db: &TestDatabase, train: &mut Train, folder: &str, step: &str, beginning: &str) -> usize {
     let mut session = db.owner().await;
     train.add(&[(&format!("{folder}/01_step.yaml"), &format!("steps:\n{step}\n"))]);
+    let finished =
+        format!("SELECT release_name FROM concertina_phase WHERE phase = '{folder}' AND finished_at IS NOT NULL");
+    let before = session.try_lines(&finished).await.map_or(0, |lines| lines.len());
     let running = train.concertina().spawn(&["upgrade"]);
     let mut writes = 0;
-    let finished = "SELECT count(*) FROM concertina_phase WHERE finished_at IS NULL";
-    let mut began = false;
     for tries in 0.. {
         assert!(tries < 200_000, "the step ends");
-        if let Some(before) = working(db.kind(), &mut session, beginning).await {
-            began = true;
+        if let Some(sighted) = working(db.kind(), &mut session, beginning).await {
             session.run(format!("UPDATE large SET word = md5('again {tries}') WHERE id = {}", tries % ROWS + 1)).await;
-            if working(db.kind(), &mut session, beginning).await == Some(before) {
+            if working(db.kind(), &mut session, beginning).await == Some(sighted) {
                 writes += 1;
             }
-        } else if began && session.try_lines(finished).await.is_ok_and(|lines| lines == ["0"]) {
+        } else if session.try_lines(&finished).await.is_ok_and(|lines| lines.len() > before) {
             break;
         }
     }
@@ -86,10 +86,16 @@ on_every_server! {
 
     async fn writers_write_while_a_column_becomes_mandatory(db: TestDatabase) {
         large(&db).await;
-        let mut train = Train::new(&db);
-        let step = "  - set_not_null: { table: large, column: word }";
         let statement = on(db.kind(), "ALTER TABLE \"large\" VALIDATE", "ALTER TABLE `large` MODIFY", "");
-        assert!(writes_during(&db, &mut train, "contract", step, statement).await > 0);
+        // PostgreSQL looks so fast that a busy machine may see it once only; there are two columns.
+        let mut train = Train::new(&db);
+        let mut writes =
+            writes_during(&db, &mut train, "contract", "  - set_not_null: { table: large, column: word }", statement).await;
+        if writes == 0 {
+            let step = "  - set_not_null: { table: large, column: number }";
+            writes = writes_during(&db, &mut train, "contract", step, statement).await;
+        }
+        assert!(writes > 0);
     }
 }
 
@@ -101,7 +107,7 @@ fn a_copy_that_was_allowed_stops_writers() {
         let mut train = Train::new(&db);
         let step = "  - add_check: { table: large, name: ck, check: number >= 0, allow_rewrite: true }";
         let writes = writes_during(&db, &mut train, "expand", step, "ALTER TABLE `large` ADD CONSTRAINT").await;
-        // One may slip in before the copy has its lock.
-        assert!(writes <= 1, "{writes}");
+        // Some may slip in before the copy has its lock; beside one that lets them, there are hundreds.
+        assert!(writes < 20, "{writes}");
     });
 }
