@@ -28,7 +28,9 @@ pub(super) async fn walk(db: TestDatabase, columns: &str, constraint: &str, key:
         ))
         .await;
     let ranges: Vec<usize> = ranges[0].split('|').map(|number| number.parse().expect("a number")).collect();
-    assert_eq!(ranges[1..], [ROWS, ROWS], "no row is in two ranges, and none in between");
+    assert_eq!(ranges[2], ROWS, "no row is changed in two ranges, and none is in between");
+    // Seen once, on a busy machine: 2,501 rows walked, 2,500 changed. The row at the place of a cut may be looked at twice.
+    assert!((ROWS..=ROWS + ranges[0]).contains(&ranges[1]), "{} rows were walked in {} ranges", ranges[1], ranges[0]);
     assert_eq!(ranges[0] > 1, db.kind() != Kind::Sqlite, "{} ranges", ranges[0]);
 }
 
