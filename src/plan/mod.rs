@@ -8,6 +8,7 @@ mod drift;
 mod facts;
 mod gate;
 mod lint;
+mod rollback;
 mod schema_drift;
 mod schema_steps;
 mod state;
@@ -19,6 +20,9 @@ pub use drift::{Drift, DriftKind, drifts};
 pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
 pub use gate::{Gate, Refused, admit, baseline_gate, target};
 pub use lint::{Finding, Report, RuleText, Severity, lint, rules};
+pub use rollback::{
+    NewWrites, UndoOf, UndoStep, Verdict, check_rollback, new_writes, rollback_target, steps_to_undo, undo_of,
+};
 pub use schema_drift::{kept_tables, schema_drift, states};
 pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
 pub use state::{Need, ReleaseState, Standing, may_run};
