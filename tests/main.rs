@@ -28,6 +28,7 @@ mod layout;
 mod lease;
 mod lint;
 mod locks;
+mod rollback;
 mod steps;
 mod support;
 mod sync;
