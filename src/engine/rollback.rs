@@ -193,7 +193,8 @@ impl<'p> Session<'p> {
         });
         for (planned, script) in scripts {
             for statement in &script.statements {
-                let Statement::MustBeEmpty { query, message } = statement else { continue };
+                // Behind its first change a script asks about what it has made.
+                let Statement::MustBeEmpty { query, message } = statement else { break };
                 let rows = self.connection.query(query, &[]).await?;
                 if !rows.is_empty() {
                     let reason = super::steps::naming(message, rows);
