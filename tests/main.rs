@@ -29,6 +29,7 @@ mod lease;
 mod lint;
 mod locks;
 mod rights;
+mod rollback;
 mod steps;
 mod support;
 mod sync;

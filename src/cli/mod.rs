@@ -15,6 +15,7 @@ mod output;
 mod pause;
 mod plan;
 mod resolve;
+mod rollback;
 mod status;
 mod talk;
 mod tune;
@@ -86,6 +87,7 @@ enum Command {
     Expand(expand::Expand),
     Migrate(migrate::Migrate),
     Contract(contract::Contract),
+    Rollback(rollback::Rollback),
     Baseline(baseline::Baseline),
     Check(check::Check),
     Status(status::Status),
@@ -131,6 +133,7 @@ impl Cli {
             Command::Expand(command) => command.run(&shell).await,
             Command::Migrate(command) => command.run(&shell).await,
             Command::Contract(command) => command.run(&shell).await,
+            Command::Rollback(command) => command.run(&shell).await,
             Command::Baseline(command) => command.run(&shell).await,
             Command::Check(command) => command.run(&shell).await,
             Command::Status(command) => command.run(&shell).await,

@@ -9,7 +9,7 @@ use crate::step::Phase;
 /// Print the exact SQL of a phase, and run nothing
 #[derive(Debug, clap::Args)]
 pub(super) struct Plan {
-    /// The phase of the open or next release; left out, the one that is needed next
+    /// The phase of the open or next release, or the rollback of the open one; left out, the phase that is needed next
     phase: Option<PhaseWord>,
 }
 
@@ -18,15 +18,18 @@ enum PhaseWord {
     Expand,
     Migrate,
     Contract,
+    Rollback,
 }
 
 impl Plan {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
-        let phase = self.phase.map(|word| match word {
-            PhaseWord::Expand => Phase::Expand,
-            PhaseWord::Migrate => Phase::Migrate,
-            PhaseWord::Contract => Phase::Contract,
-        });
+        let phase = match self.phase {
+            None => None,
+            Some(PhaseWord::Expand) => Some(Phase::Expand),
+            Some(PhaseWord::Migrate) => Some(Phase::Migrate),
+            Some(PhaseWord::Contract) => Some(Phase::Contract),
+            Some(PhaseWord::Rollback) => return super::rollback::plan(shell).await,
+        };
         let planned = plan(&shell.project, &shell.target, phase, &shell.talk).await?;
         shell.print(&planned, text)?;
         Ok(exit::DONE)

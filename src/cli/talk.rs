@@ -163,6 +163,8 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Baseline { label, took } => format!("  baseline {label} ({})", seconds(*took)),
         Event::PhaseStarted { release, phase } => format!("{phase} {release}"),
         Event::PhaseDone { release, phase, took } => format!("{phase} {release} is done ({})", seconds(*took)),
+        Event::RollbackStarted { release } => format!("rollback {release}"),
+        Event::RollbackDone { release, took } => format!("rollback {release} is done ({})", seconds(*took)),
         Event::StepStarted { .. } => return None,
         Event::StepDone { summary, took: Some(took) } => format!("  {summary} ({})", seconds(*took)),
         Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
@@ -213,6 +215,10 @@ fn as_json(event: &Event) -> serde_json::Value {
         }
         Event::PhaseDone { release, phase, took } => {
             json!({ "event": "phase_done", "release": release, "phase": phase, "duration_ms": milliseconds(took) })
+        }
+        Event::RollbackStarted { release } => json!({ "event": "rollback_started", "release": release }),
+        Event::RollbackDone { release, took } => {
+            json!({ "event": "rollback_done", "release": release, "duration_ms": milliseconds(took) })
         }
         Event::StepStarted { summary } => json!({ "event": "step_started", "step": summary }),
         Event::StepDone { summary, took } => {

@@ -418,6 +418,11 @@ pub trait Dialect: Triggers + Signals + Locks + Rights + fmt::Debug + Send + std
         Ok(Vec::new())
     }
 
+    /// Removes a named type that no column is of any more.
+    fn drop_type(&self, name: &str) -> Script {
+        Script::of(format!("DROP TYPE {}", self.quote(name)))
+    }
+
     /// DROP TABLE.
     fn drop_table(&self, table: &str) -> Script {
         Script::of(format!("DROP TABLE {}", self.table(table)))

@@ -32,6 +32,18 @@ pub enum Event {
         /// How long this run of it took.
         took: Duration,
     },
+    /// A rollback begins.
+    RollbackStarted {
+        /// The release.
+        release: String,
+    },
+    /// A rollback is done.
+    RollbackDone {
+        /// The release.
+        release: String,
+        /// How long this run of it took.
+        took: Duration,
+    },
     /// A step begins.
     StepStarted {
         /// What it does.

@@ -15,6 +15,7 @@ mod pace;
 mod phases;
 mod report;
 mod resolve;
+mod rollback;
 mod session;
 mod settings;
 mod span;
@@ -36,6 +37,7 @@ pub use report::{
     SyncStatus, WorkerStatus, check, plan, status,
 };
 pub use resolve::{Answer, resolve};
+pub use rollback::{PlannedUndo, RollbackOptions, RollbackPlan, RolledBack, plan_rollback, rollback};
 pub use settings::{Limit, Overrides, Settings};
 pub use throttle::{Hold, Probe, Throttles, Verdict};
 pub use verify::{ProofResult, Verification, verify};

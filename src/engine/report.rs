@@ -253,7 +253,7 @@ fn unfit(phase: Phase, release: &str, errors: Vec<Diagnostic>) -> EngineError {
     EngineError::Unfit { phase: format!("plan of {phase} of {release}"), diagnostics: Diagnostics(errors) }
 }
 
-async fn reading<'p, T>(
+pub(super) async fn reading<'p, T>(
     mut session: Session<'p>,
     work: impl AsyncFnOnce(&mut Session<'p>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
@@ -324,11 +324,14 @@ impl Session<'_> {
                     state: match record {
                         None => "pending",
                         Some(record) if record.finished_at.is_some() => "done",
+                        Some(_) if self.facts.left_behind(&step.id) => "pending",
                         Some(record) if record.failure.is_some() => "failed",
                         Some(_) => "started",
                     },
                     duration_ms: record.and_then(|record| Some(record.finished_at? - record.started_at)),
-                    failure: record.and_then(|record| record.failure.clone()),
+                    failure: record
+                        .filter(|_| !self.facts.left_behind(&step.id))
+                        .and_then(|record| record.failure.clone()),
                 });
             }
             for backfill in &release.backfills {

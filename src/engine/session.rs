@@ -283,7 +283,14 @@ fn facts(records: &Records, baseline: Vec<BaselineFact>) -> Facts {
     for (table, object, definition) in records.objects.iter().cloned() {
         tables.entry(table).or_default().insert(object, definition);
     }
+    let unfinished = || records.steps.iter().filter(|record| record.finished_at.is_none());
+    let failed = |record: &&store::StepRecord| record.failure.is_some();
+    let left = |record: &&store::StepRecord| record.failure.as_ref().is_some_and(|why| why.starts_with(store::LEFT));
+    let memory = |(id, text): &(String, String)| Some((id.clone(), serde_json::from_str(text).ok()?));
     Facts {
+        memories: records.memories.iter().filter_map(memory).collect(),
+        failed: unfinished().filter(failed).map(|record| record.id.clone()).collect(),
+        left: unfinished().filter(left).map(|record| record.id.clone()).collect(),
         baseline,
         tables,
         triggers: triggers.map(|(table, name, fingerprint)| ((table, name), fingerprint)).collect(),

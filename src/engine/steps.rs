@@ -14,7 +14,7 @@ use crate::dialect::offending::SHOWN_ROWS;
 use crate::dialect::{Patience, Script, Statement};
 use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
 use crate::step::{Context, Phase};
-use crate::store::{self, Lease, StepStart, StoreError};
+use crate::store::{self, Lease, StepStart, StoreError, Undoing};
 
 /// Why a script did not run.
 enum Failure {
@@ -74,7 +74,12 @@ impl Session<'_> {
     }
 
     /// Runs a step, and says who keeps it from its locks meanwhile.
-    async fn run_step(&mut self, release: &Release, phase: Phase, step: &PlannedStep<'_>) -> Result<(), EngineError> {
+    pub(super) async fn run_step(
+        &mut self,
+        release: &Release,
+        phase: Phase,
+        step: &PlannedStep<'_>,
+    ) -> Result<(), EngineError> {
         let attempts = Arc::new(Attempts::default());
         let summary = step.operation().summary();
         let watch = Watch {
@@ -108,7 +113,11 @@ impl Session<'_> {
             Planned::File(step) => (step.checksum(kind), step.body(kind).to_owned()),
             _ => (String::new(), String::new()),
         };
-        let start = StepStart {
+        let undo = match &step.planned {
+            Planned::Undo { last, .. } => Some(Undoing { last: *last, was_done: self.facts.step_finished(&step.id) }),
+            _ => None,
+        };
+        let mut start = StepStart {
             id: step.id.clone(),
             release: release.name.clone(),
             phase: phase.word().to_owned(),
@@ -117,11 +126,13 @@ impl Session<'_> {
             file: step.file().into_owned(),
             checksum: checksum.clone(),
             body: body.clone(),
+            memory: None,
+            undo,
         };
         self.tell(Event::StepStarted { summary: summary.clone() });
         let since = Instant::now();
         let locks = match &step.planned {
-            Planned::File(step) => step.locks,
+            Planned::File(step) | Planned::Undo { step, .. } => step.locks,
             _ => StepLocks::default(),
         };
         let manifest = &self.project.manifest.locks;
@@ -151,8 +162,12 @@ impl Session<'_> {
                     _ => {}
                 }
             }
+            if phase == Phase::Expand && start.undo.is_none() && !self.facts.steps.contains_key(&step.id) {
+                let memory = step.operation().remember(&context);
+                start.memory = memory.and_then(|memory| serde_json::to_string(&memory).ok());
+            }
             let script = step.operation().script(&context).map_err(|refusal| EngineError::Unfit {
-                phase: format!("{phase} of {}", release.name),
+                phase: format!("{} of {}", if undo.is_some() { "rollback" } else { phase.word() }, release.name),
                 diagnostics: Diagnostics(vec![step.diagnostic(&refusal)]),
             })?;
             let (error, ran) = match self.attempt(&start, &script, &asking).await {
@@ -181,14 +196,25 @@ impl Session<'_> {
                 clean: ran == 0 && !script.outside_transaction,
             });
         };
-        self.facts.steps.insert(step.id.clone(), StepFact { checksum, body, finished: true });
+        match undo {
+            Some(Undoing { last: true, .. }) => drop(self.facts.steps.remove(&step.id)),
+            Some(Undoing { last: false, .. }) => {
+                self.facts.steps.entry(step.id.clone()).and_modify(|fact| fact.finished = false);
+            }
+            None => {
+                self.facts.steps.insert(step.id.clone(), StepFact { checksum, body, finished: true });
+            }
+        }
         self.tell(Event::StepDone { summary, took });
         Ok(())
     }
 
     /// Whether an earlier run died inside a step, as against having failed in good order.
     fn is_undecided(&self, id: &str) -> bool {
-        self.records.steps.iter().any(|record| record.id == id && record.failure.is_none())
+        self.records
+            .steps
+            .iter()
+            .any(|record| record.id == id && record.failure.is_none() && record.finished_at.is_none())
     }
 
     async fn attempt(&mut self, start: &StepStart, script: &Script, asking: &Asking<'_>) -> Result<(), Failure> {
@@ -257,7 +283,7 @@ impl Session<'_> {
             })
             .await?;
         let fact = StepFact { checksum: start.checksum.clone(), body: start.body.clone(), finished: false };
-        self.facts.steps.insert(start.id.clone(), fact);
+        self.facts.steps.entry(start.id.clone()).and_modify(|fact| fact.finished = false).or_insert(fact);
         failpoint::pass("step.begin");
         let (connection, lease) = self.connection_and_lease();
         lease.fence(connection).await?;
@@ -292,8 +318,8 @@ impl Session<'_> {
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
-                store::finish_step(connection, &start.id).await?;
-                store::append(connection, lease, &start.id, "done", detail, None).await
+                store::end_step(connection, start).await?;
+                store::append(connection, lease, &start.id, outcome(start), detail, None).await
             })
             .await?;
         Ok(())
@@ -305,10 +331,17 @@ impl Session<'_> {
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
-                if !known {
-                    store::start_step(connection, start).await?;
+                match start.undo {
+                    // What could not be taken back is in force as before; what was half done still is.
+                    Some(Undoing { was_done: true, .. }) => store::finish_step(connection, &start.id).await,
+                    Some(Undoing { was_done: false, .. }) => Ok(()),
+                    None => {
+                        if !known {
+                            store::start_step(connection, start).await?;
+                        }
+                        store::fail_step(connection, &start.id, failure).await
+                    }
                 }
-                store::fail_step(connection, &start.id, failure).await
             })
             .await?;
         Ok(())
@@ -350,10 +383,15 @@ async fn finish(
     seen: &[SeenTrigger],
 ) -> Result<(), Failure> {
     lease.fence(connection).await?;
-    store::finish_step(connection, &start.id).await?;
+    store::end_step(connection, start).await?;
     store::save_triggers(connection, seen).await?;
     let took = i64::try_from(since.elapsed().as_millis()).unwrap_or(i64::MAX);
-    Ok(store::append(connection, lease, &start.id, "done", None, Some(took)).await?)
+    Ok(store::append(connection, lease, &start.id, outcome(start), None, Some(took)).await?)
+}
+
+/// The history's word for a step that came to its end.
+fn outcome(start: &StepStart) -> &'static str {
+    if start.undo.is_some() { "undone" } else { "done" }
 }
 
 /// Runs a script; where it may, a statement that did not get its lock is tried again until the time given.
@@ -397,7 +435,7 @@ async fn run_statements(
 }
 
 /// What rows mean, with the values that the query gave of the first of them.
-fn naming(message: &str, rows: Vec<Row>) -> String {
+pub(super) fn naming(message: &str, rows: Vec<Row>) -> String {
     let more = if rows.len() < SHOWN_ROWS { "" } else { ", perhaps more" };
     let shown = |row: Row| {
         let values: Vec<_> =
@@ -429,7 +467,7 @@ async fn undo(connection: &mut Connection, script: &Script, failure: Failure) ->
 
 fn place(step: &PlannedStep<'_>) -> Diagnostic {
     match &step.planned {
-        Planned::File(file) => file.origin.diagnostic(step.operation().summary()),
+        Planned::File(file) | Planned::Undo { step: file, .. } => file.origin.diagnostic(step.operation().summary()),
         _ => Diagnostic::of_path(&step.id, step.operation().summary()),
     }
 }

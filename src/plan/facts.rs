@@ -1,9 +1,9 @@
 //! What is recorded, as far as a plan depends on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dialect::Objects;
-use crate::step::Phase;
+use crate::step::{Memory, Phase};
 
 /// Everything recorded.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,12 @@ pub struct Facts {
     pub phases: BTreeMap<(String, Phase), PhaseFact>,
     /// Steps that began.
     pub steps: BTreeMap<String, StepFact>,
+    /// What was there before a step, for its undo.
+    pub memories: BTreeMap<String, Memory>,
+    /// Steps that failed in good order: nothing of them is in force.
+    pub failed: BTreeSet<String>,
+    /// Steps that were rolled back, but for what stays.
+    pub left: BTreeSet<String>,
     /// Backfills that began.
     pub backfills: BTreeMap<String, BackfillFact>,
     /// What tables looked like when a phase was last done.
@@ -30,6 +36,10 @@ impl Facts {
     /// Whether a phase began.
     pub fn is_started(&self, release: &str, phase: Phase) -> bool {
         self.phases.contains_key(&(release.to_owned(), phase))
+    }
+    /// Whether a step was rolled back, but for what stays.
+    pub fn left_behind(&self, id: &str) -> bool {
+        self.left.contains(id)
     }
     /// Whether a step is done.
     pub fn step_finished(&self, id: &str) -> bool {

@@ -19,6 +19,10 @@ pub enum Gate {
     Verified,
     /// Lint finds no error in the phase's files.
     Lint,
+    /// No new node has written what a rollback would lose.
+    NewWrites,
+    /// Every step can be undone.
+    Undo,
 }
 
 impl Gate {
@@ -31,6 +35,8 @@ impl Gate {
             Self::Quiet => "quiet",
             Self::Verified => "verified",
             Self::Lint => "lint",
+            Self::NewWrites => "new_writes",
+            Self::Undo => "undo",
         }
     }
 }

@@ -9,6 +9,7 @@ mod facts;
 mod gate;
 mod lint;
 mod rights;
+mod rollback;
 mod schema_drift;
 mod schema_steps;
 mod state;
@@ -21,6 +22,9 @@ pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
 pub use gate::{Gate, Refused, admit, baseline_gate, target};
 pub use lint::{Finding, Report, RuleText, Severity, lint, rules};
 pub use rights::rights;
+pub use rollback::{
+    NewWrites, UndoOf, UndoStep, Verdict, check_rollback, new_writes, rollback_target, steps_to_undo, undo_of,
+};
 pub use schema_drift::{kept_tables, schema_drift, states};
 pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
 pub use state::{Need, ReleaseState, Standing, may_run};

@@ -36,6 +36,15 @@ pub enum Planned<'r> {
     Loosen(DropNotNull),
     /// The engine: no sync outlives its release.
     DropSync(DropSync),
+    /// A rollback: one of the operations that take a step back; the step is forgotten with the last.
+    Undo {
+        /// The step.
+        step: &'r FileStep,
+        /// What is done.
+        operation: Box<dyn Operation>,
+        /// Whether nothing of the step is in force behind it.
+        last: bool,
+    },
 }
 
 impl PlannedStep<'_> {
@@ -45,13 +54,14 @@ impl PlannedStep<'_> {
             Planned::File(step) => step.step.operation(),
             Planned::Loosen(step) => step,
             Planned::DropSync(step) => step,
+            Planned::Undo { operation, .. } => operation.as_ref(),
         }
     }
 
     /// Its kind's word.
     pub fn word(&self) -> &'static str {
         match &self.planned {
-            Planned::File(step) => step.step.word(),
+            Planned::File(step) | Planned::Undo { step, .. } => step.step.word(),
             Planned::Loosen(_) => "drop_not_null",
             Planned::DropSync(_) => "drop_sync",
         }
@@ -60,7 +70,7 @@ impl PlannedStep<'_> {
     /// The file it comes from; empty for the engine's own.
     pub fn file(&self) -> Cow<'_, str> {
         match &self.planned {
-            Planned::File(step) => Cow::Borrowed(&step.origin.source.path),
+            Planned::File(step) | Planned::Undo { step, .. } => Cow::Borrowed(&step.origin.source.path),
             Planned::Loosen(_) | Planned::DropSync(_) => Cow::Borrowed(""),
         }
     }
@@ -69,6 +79,7 @@ impl PlannedStep<'_> {
     pub fn diagnostic(&self, refusal: &Refusal) -> Diagnostic {
         match &self.planned {
             Planned::File(step) => diagnostic(&step.origin, refusal),
+            Planned::Undo { step, .. } => step.origin.diagnostic(&refusal.reason),
             Planned::Loosen(_) | Planned::DropSync(_) => Diagnostic::of_path(&self.id, &refusal.reason),
         }
     }

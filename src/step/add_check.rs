@@ -2,18 +2,19 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, refuse_constraint, simulate};
+use super::drop_constraint::DropConstraint;
+use super::{Context, Memory, Operation, Undo, refuse_constraint, simulate};
 use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Sql, expression};
 
 /// The step.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddCheck {
-    table: String,
-    name: String,
-    check: Sql,
+    pub(super) table: String,
+    pub(super) name: String,
+    pub(super) check: Sql,
     #[serde(default)]
-    allow_rewrite: bool,
+    pub(super) allow_rewrite: bool,
 }
 
 impl AddCheck {
@@ -43,6 +44,9 @@ impl Operation for AddCheck {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.schema.table(&self.table)?.checks.iter().any(|check| check.name.as_ref() == Some(&self.name)))
+    }
+    fn inverse(&self, _context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        Ok(Undo::by(DropConstraint { table: self.table.clone(), name: self.name.clone() }))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         if let Ok(change) = self.change(dialect) {

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::drop_column::DropColumn;
+use super::drop_type::DropType;
+use super::{Context, Memory, Operation, Undo, simulate};
 use crate::dialect::{Change, ColumnDefinition, Dialect, Refusal, Schema, Script};
 
 /// The step.
@@ -41,6 +43,20 @@ impl Operation for AddColumn {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column.name).is_ok())
+    }
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let made = context.dialect.enum_type(&self.table, &self.column);
+        let types = made.map(|(name, _)| name).filter(|name| !context.schema.enums.contains_key(name));
+        Some(Memory { types: types.into_iter().collect(), ..Memory::default() })
+    }
+    fn inverse(&self, _context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        let (table, column) = (self.table.clone(), self.column.name.clone());
+        let mut operations: Vec<Box<dyn Operation>> =
+            vec![Box::new(DropColumn { table, column, allow_rewrite: self.allow_rewrite })];
+        for name in &memory.types {
+            operations.push(Box::new(DropType(name.clone())));
+        }
+        Ok(Undo::By(operations))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         schema.enums.extend(dialect.enum_type(&self.table, &self.column));

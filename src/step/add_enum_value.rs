@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::{Context, Memory, Operation, Undo, simulate};
 use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
 
 /// The step.
@@ -44,6 +44,19 @@ impl Operation for AddEnumValue {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(self.labels(context).is_ok_and(|labels| labels.is_none_or(|labels| labels.contains(&self.value))))
+    }
+    fn inverse(&self, context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        if self.labels(context).is_ok_and(|labels| labels.is_none()) {
+            return Ok(Undo::By(Vec::new()));
+        }
+        // PostgreSQL knows no way; MySQL would copy the table, SQLite write it anew.
+        Ok(Undo::Stays(format!(
+            "the label {} of `{}` in `{}` stays: {} drops none without writing the table anew, if at all",
+            self.value,
+            self.column,
+            self.table,
+            context.dialect.kind()
+        )))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let named = schema.table(&self.table).and_then(|table| dialect.enum_name(table.column(&self.column)?));

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, refuse_constraint, simulate};
+use super::drop_constraint::DropConstraint;
+use super::drop_index::DropIndex;
+use super::{Context, Memory, Operation, Undo, refuse_constraint, simulate};
 use crate::dialect::{Change, Dialect, ForeignKeyDefinition, OnDelete, References, Refusal, Schema, Script};
 
 /// The step.
@@ -22,6 +24,18 @@ pub struct AddForeignKey {
 }
 
 impl AddForeignKey {
+    /// The step that adds a key to a table.
+    pub(super) fn of(table: &str, key: ForeignKeyDefinition) -> Self {
+        Self {
+            table: table.to_owned(),
+            name: key.name.unwrap_or_default(),
+            columns: key.columns,
+            references: key.references,
+            on_delete: key.on_delete,
+            allow_rewrite: false,
+        }
+    }
+
     fn change(&self) -> Change {
         Change::AddForeignKey(ForeignKeyDefinition {
             name: Some(self.name.clone()),
@@ -67,6 +81,23 @@ impl Operation for AddForeignKey {
             Some(name) => *name == self.name,
             None => key.columns == self.columns && key.references == self.references.table,
         }))
+    }
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let table = context.schema.table(&self.table)?;
+        let indexes = table.indexes.iter().map(|index| index.name.clone()).collect();
+        Some(Memory { indexes, ..Memory::default() })
+    }
+    fn inverse(&self, context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        let (table, name) = (self.table.clone(), self.name.clone());
+        let live = context.schema.table(&table);
+        let has_index = live.is_some_and(|live| live.indexes.iter().any(|index| index.name == name));
+        let mut operations: Vec<Box<dyn Operation>> =
+            vec![Box::new(DropConstraint { table: table.clone(), name: name.clone() })];
+        // MySQL makes an index for the key where there is none, and leaves it when the key goes.
+        if has_index && !memory.indexes.contains(&name) {
+            operations.push(Box::new(DropIndex { table, name }));
+        }
+        Ok(Undo::By(operations))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         simulate(schema, dialect, &self.table, &self.change());

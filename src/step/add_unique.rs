@@ -9,11 +9,11 @@ use crate::dialect::{Change, Dialect, Refusal, Schema, Script, UniqueDefinition}
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddUnique {
-    table: String,
-    name: String,
-    columns: Vec<String>,
+    pub(super) table: String,
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
     #[serde(default)]
-    allow_rewrite: bool,
+    pub(super) allow_rewrite: bool,
 }
 
 impl AddUnique {

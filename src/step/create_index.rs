@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, no_duplicates};
+use super::drop_index::DropIndex;
+use super::{Context, Memory, Operation, Undo, no_duplicates};
 use crate::dialect::{Dialect, Index, IndexDefinition, Refusal, Schema, Script};
 
 /// The step.
@@ -44,6 +45,9 @@ impl Operation for CreateIndex {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(self.is_live(context.schema))
+    }
+    fn inverse(&self, _context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        Ok(Undo::by(DropIndex { table: self.0.table.clone(), name: self.0.name.clone() }))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let text = schema.table(&self.0.table).map(|table| dialect.create_index(schema, table, &self.0));

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation};
+use super::drop_table::DropTable;
+use super::drop_type::DropType;
+use super::{Context, Memory, Operation, Undo};
 use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Table, TableDefinition, Unique};
 
 /// The step.
@@ -32,6 +34,20 @@ impl Operation for CreateTable {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.schema.table(&self.0.name).is_some())
+    }
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let made = self.0.columns.iter().filter_map(|column| context.dialect.enum_type(&self.0.name, column));
+        let mut types: Vec<String> = made.map(|(name, _)| name).collect();
+        types.retain(|name| !context.schema.enums.contains_key(name));
+        types.dedup();
+        Some(Memory { types, ..Memory::default() })
+    }
+    fn inverse(&self, _context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        let mut operations: Vec<Box<dyn Operation>> = vec![Box::new(DropTable { table: self.0.name.clone() })];
+        for name in &memory.types {
+            operations.push(Box::new(DropType(name.clone())));
+        }
+        Ok(Undo::By(operations))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let sql = dialect

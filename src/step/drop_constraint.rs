@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::{Constraint, Context, Memory, Operation, Undo, simulate};
 use crate::dialect::{Change, Dialect, Refusal, Schema, Script, lex};
 
 /// The step.
@@ -47,6 +47,19 @@ impl Operation for DropConstraint {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(!self.is_live(context.schema))
+    }
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let constraint = Constraint::of(context.schema.table(&self.table)?, &self.name)?;
+        Some(Memory { constraint: Some(constraint), ..Memory::default() })
+    }
+    fn inverse(&self, context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        let Some(constraint) = &memory.constraint else {
+            return Err(Refusal::new(format!(
+                "the constraint `{}` of `{}` was dropped, and what it was is not known well enough to add it again",
+                self.name, self.table
+            )));
+        };
+        Ok(constraint.added_again(&self.table, &self.name, context))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         simulate(schema, dialect, &self.table, &self.change());

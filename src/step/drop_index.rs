@@ -9,7 +9,7 @@ use crate::dialect::{Dialect, Refusal, Schema, Script};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DropIndex {
-    table: String,
+    pub(super) table: String,
     /// The index.
     pub name: String,
 }

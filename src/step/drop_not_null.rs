@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::set_not_null::SetNotNull;
+use super::{Context, Memory, Operation, Undo, simulate};
 use crate::dialect::{Change, Dialect, Refusal, Schema, Script};
 
 /// The step.
@@ -34,6 +35,17 @@ impl Operation for DropNotNull {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(context.column(&self.table, &self.column).is_ok_and(|column| column.nullable))
+    }
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let column = context.column(&self.table, &self.column).ok()?;
+        Some(Memory { nullable: Some(column.nullable), ..Memory::default() })
+    }
+    fn inverse(&self, _context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        if memory.nullable == Some(true) {
+            return Ok(Undo::By(Vec::new()));
+        }
+        let (table, column) = (self.table.clone(), self.column.clone());
+        Ok(Undo::by(SetNotNull { table, column, allow_rewrite: self.allow_rewrite }))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         simulate(schema, dialect, &self.table, &self.change());

@@ -18,10 +18,12 @@ mod drop_index;
 mod drop_not_null;
 mod drop_sync;
 mod drop_table;
+mod drop_type;
 mod set_default;
 mod set_not_null;
 mod sql;
 mod sync;
+mod undo;
 mod validate;
 mod widen_column;
 
@@ -36,6 +38,7 @@ pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
 pub use sql::SqlStep;
 pub use sync::{DestinationStep, RelatedStep, SyncStep};
+pub use undo::{Constraint, Memory, Undo};
 
 /// A phase of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,7 +130,7 @@ impl<'a> Context<'a> {
 }
 
 /// What every kind of step can do.
-pub trait Operation {
+pub trait Operation: fmt::Debug {
     /// What it does, for people: a verb, its object, and the table.
     fn summary(&self) -> String;
     /// The statements for this database as it is now.
@@ -140,6 +143,16 @@ pub trait Operation {
     fn touches(&self, schema: &Schema, table: &str, columns: &[String]) -> bool {
         let _ = (schema, table, columns);
         false
+    }
+    /// What its undo will have to know of the database as it is before the step.
+    fn remember(&self, context: &Context<'_>) -> Option<Memory> {
+        let _ = context;
+        None
+    }
+    /// What takes it back, by what was remembered; a step that cannot be taken back says why.
+    fn inverse(&self, context: &Context<'_>, memory: &Memory) -> Result<Undo, Refusal> {
+        let _ = (context, memory);
+        Err(undo::no_inverse(&self.summary()))
     }
 }
 

@@ -14,10 +14,22 @@ pub struct SetDefault {
     /// The column.
     pub column: String,
     value: Default,
+    /// The value as SQL, where it was read from the database: its text is used as it is.
+    #[serde(skip)]
+    text: Option<String>,
 }
 
 impl SetDefault {
+    /// The step that sets a default to SQL text of the database's own.
+    pub(super) fn to_text(table: &str, column: &str, text: &str) -> Self {
+        let (table, column) = (table.to_owned(), column.to_owned());
+        Self { table, column, value: Default::Null, text: Some(text.to_owned()) }
+    }
+
     fn change(&self, dialect: &dyn Dialect) -> Result<Change, Refusal> {
+        if let Some(text) = &self.text {
+            return Ok(Change::SetDefault(self.column.clone(), text.clone()));
+        }
         Ok(Change::SetDefault(self.column.clone(), dialect.default_value(&self.value)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation};
+use super::{Context, Memory, Operation, Undo};
 use crate::dialect::{Dialect, Kind, Patience, Refusal, Schema, Script, Sql, lex};
 
 /// The step: raw SQL, with the SQL that undoes it.
@@ -42,6 +42,19 @@ impl Operation for SqlStep {
     }
     fn took_effect(&self, _context: &Context<'_>) -> Option<bool> {
         None
+    }
+    fn inverse(&self, context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        let kind = context.dialect.kind();
+        if self.run.on(kind).is_none() {
+            return Ok(Undo::By(Vec::new()));
+        }
+        match self.undo.as_ref().and_then(|undo| undo.on(kind)) {
+            Some(undo) => Ok(Undo::by(Self { run: Sql::Same(undo.to_owned()), undo: None })),
+            None => Err(Refusal::new(format!(
+                "the SQL of this step has no undo part for {kind}; give it one: `undo:` beside `run:`, or `-- concertina: undo` \
+                 in a .sql file, and say that the file is as good: concertina resolve FILE --accept"
+            ))),
+        }
     }
     fn apply(&self, _schema: &mut Schema, _dialect: &dyn Dialect) {}
 }

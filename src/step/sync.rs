@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-use super::{Context, Operation};
+use super::{Context, DropSync, Memory, Operation, Undo};
 use crate::dialect::{Conflict, Destination, Dialect, Refusal, Related, Schema, Script, Sql, Sync, Trigger};
 
 /// The step, as a change file says it.
@@ -129,6 +129,9 @@ impl Operation for SyncStep {
     /// Installing again replaces the triggers with the same ones, so "no" is always a safe answer.
     fn took_effect(&self, _context: &Context<'_>) -> Option<bool> {
         Some(false)
+    }
+    fn inverse(&self, _context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        Ok(Undo::by(DropSync(self.resolve())))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         let sync = self.resolve();

@@ -12,8 +12,8 @@ use crate::dialect::{Change, Dialect, Refusal, Schema, Script, Statement, Table,
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {
-    table: String,
-    name: String,
+    pub(super) table: String,
+    pub(super) name: String,
 }
 
 impl Validate {

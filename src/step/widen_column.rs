@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Context, Operation, simulate};
+use super::{Context, Memory, Operation, Undo, simulate};
 use crate::dialect::{Change, ColumnDefinition, ColumnType, Dialect, Refusal, Schema, Script, Widening};
 
 /// The step.
@@ -66,6 +66,13 @@ impl Operation for WidenColumn {
     }
     fn took_effect(&self, context: &Context<'_>) -> Option<bool> {
         Some(self.widening(context).is_ok_and(|(_, widening)| widening == Widening::Same))
+    }
+    fn inverse(&self, _context: &Context<'_>, _memory: &Memory) -> Result<Undo, Refusal> {
+        // To narrow it again every row would be looked at under a lock, and a longer value would be lost.
+        Ok(Undo::Stays(format!(
+            "`{}` of `{}` stays as wide as it is, which holds all that the old release writes",
+            self.column, self.table
+        )))
     }
     fn apply(&self, schema: &mut Schema, dialect: &dyn Dialect) {
         simulate(schema, dialect, &self.table, &self.change());

@@ -11,6 +11,7 @@ mod process;
 pub mod ranges;
 mod records;
 mod refinery_bridge;
+mod undo;
 pub mod worker;
 
 pub use baseline::{AppliedBaseline, BaselineEntry, adopt_baseline, applied_baseline, run_baseline};
@@ -22,6 +23,7 @@ pub use records::{
     finish_backfill, finish_phase, finish_step, is_backfill_finished, load, save_tables, save_triggers, start_backfill,
     start_phase, start_step,
 };
+pub use undo::{LEFT, Undoing, begin_rollback, end_rollback, end_step, forget_step, leave_step, remember};
 
 use crate::db::{Connection, DbError};
 use crate::dialect::PREFIX;
@@ -58,12 +60,13 @@ pub enum StoreError {
 }
 
 /// The newest version of our own tables.
-pub(crate) const STATE_VERSION: i64 = 4;
-const STATE_SCHEMA: [(&str, &str); 4] = [
+pub(crate) const STATE_VERSION: i64 = 5;
+const STATE_SCHEMA: [(&str, &str); 5] = [
     ("V1__state", include_str!("schema/V1__state.sql")),
     ("V2__triggers", include_str!("schema/V2__triggers.sql")),
     ("V3__workers", include_str!("schema/V3__workers.sql")),
     ("V4__tables", include_str!("schema/V4__tables.sql")),
+    ("V5__undo", include_str!("schema/V5__undo.sql")),
 ];
 const STATE_HISTORY: &str = "concertina_schema_history";
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ranges::{self, RangeRecord};
+use super::undo::{self, Undoing};
 use super::worker::{self, WorkerRecord};
 use super::{LeaseHolder, StoreError, lease};
 use crate::db::{Connection, Row, Value};
@@ -14,6 +15,8 @@ pub struct Records {
     pub phases: Vec<PhaseRecord>,
     /// Steps that began.
     pub steps: Vec<StepRecord>,
+    /// What was there before steps: the step, and what its undo needs, as JSON.
+    pub memories: Vec<(String, String)>,
     /// Backfills that began.
     pub backfills: Vec<BackfillRecord>,
     /// Their ranges.
@@ -102,7 +105,13 @@ pub async fn load(connection: &mut Connection) -> Result<Records, StoreError> {
     } else {
         Vec::new()
     };
+    let memories = if connection.has_table("concertina_undo").await? {
+        all(connection, "SELECT step_id, memory FROM concertina_undo").await?
+    } else {
+        Vec::new()
+    };
     Ok(Records {
+        memories: memories.iter().map(|row| (text(row, 0), text(row, 1))).collect(),
         objects: objects.iter().map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect(),
         triggers: triggers.iter().map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect(),
         phases: phases
@@ -201,10 +210,20 @@ pub struct StepStart {
     pub checksum: String,
     /// Its text.
     pub body: String,
+    /// What was there before it, as JSON, where its undo will need it.
+    pub memory: Option<String>,
+    /// How far a rollback has come with it, where it is being taken back.
+    pub undo: Option<Undoing>,
 }
 
-/// Records that a step begins, or begins again.
+/// Records that a step begins, or begins again; or that it is being taken back.
 pub async fn start_step(connection: &mut Connection, step: &StepStart) -> Result<(), StoreError> {
+    if step.undo.is_some() {
+        return undo::reopen_step(connection, &step.id).await;
+    }
+    if let Some(memory) = &step.memory {
+        undo::remember(connection, &step.id, memory).await?;
+    }
     put(
         connection,
         "UPDATE concertina_step SET release_name = ?, phase = ?, kind = ?, summary = ?, file = ?, checksum = ?, body = ?, \

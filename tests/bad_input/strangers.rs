@@ -81,7 +81,7 @@ on_every_database! {
         .await;
         for command in COMMANDS {
             refused(&db, &concertina, command, 6).await
-                .expect_stderr("error: the state tables have version 99, and this program knows 4")
+                .expect_stderr("error: the state tables have version 99, and this program knows 5")
                 .expect_stderr("hint: run the newer concertina");
         }
     }

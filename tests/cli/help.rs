@@ -28,6 +28,8 @@ fn of_the_program() {
       expand    Run the expand phase: additive schema changes and syncs, while the old release runs
       migrate   Run the migrate phase: backfills, in batches, while both releases write
       contract  Run the contract phase: prove the data, remove the syncs and what the old release used
+      rollback  Undo the expand of the open release, and forget its migrate; what new nodes wrote to new
+                columns is lost
       baseline  Adopt a database that already has the baseline: compare it with what the baseline makes,
                 then record
       check     Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may run
@@ -501,9 +503,10 @@ fn of_plan() {
 
     Arguments:
       [PHASE]
-              The phase of the open or next release; left out, the one that is needed next
+              The phase of the open or next release, or the rollback of the open one; left out, the
+              phase that is needed next
 
-              [possible values: expand, migrate, contract]
+              [possible values: expand, migrate, contract, rollback]
 
     Options:
           --project <DIR>
@@ -582,6 +585,67 @@ fn of_resolve() {
               - json: For programs
 
               [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_rollback() {
+    assert_snapshot!(help(&["rollback"]), @"
+    Undo the expand of the open release, and forget its migrate; what new nodes wrote to new columns is
+    lost
+
+    It refuses where a contract step has ever started, where a step has no undo (see plan rollback),
+    and, unless told otherwise, where new nodes have written.
+
+    Usage: concertina rollback [OPTIONS]
+
+    Options:
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --release <RELEASE>
+              The release; left out, the open one
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --yes
+              Lose what new nodes wrote: the same as --force `new_writes`
+
+          --force <GATE>
+              Override a gate, `new_writes`; the history keeps it
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed
