@@ -33,3 +33,4 @@ mod rollback;
 mod steps;
 mod support;
 mod sync;
+mod uninstall;

@@ -20,6 +20,7 @@ mod status;
 mod talk;
 mod tune;
 mod tuning;
+mod uninstall;
 mod upgrade;
 mod verify;
 
@@ -98,6 +99,7 @@ enum Command {
     Resume(pause::Resume),
     Tune(tune::Tune),
     Resolve(resolve::Resolve),
+    Uninstall(uninstall::Uninstall),
 }
 
 /// What every command works with.
@@ -143,6 +145,7 @@ impl Cli {
             Command::Resume(command) => command.run(&shell).await,
             Command::Tune(command) => command.run(&shell).await,
             Command::Resolve(command) => command.run(&shell).await,
+            Command::Uninstall(command) => command.run(&shell).await,
         }
     }
 }

@@ -11,6 +11,7 @@ mod locks;
 mod mysql;
 mod objects;
 pub mod offending;
+mod own;
 mod postgres;
 mod rights;
 mod schema;
@@ -29,6 +30,7 @@ pub use definition::{
 };
 pub use locks::{BlockersQuery, Locks};
 pub use objects::{Difference, Objects, differences};
+pub use own::{Own, OwnKind, OwnObject};
 pub use rights::{Right, Rights};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
@@ -201,7 +203,7 @@ pub trait Triggers {
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
 /// for backfills; (6) [`Signals`], for their throttles, [`Locks`], and [`Rights`]. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: Triggers + Signals + Locks + Rights + fmt::Debug + Send + std::marker::Sync {
+pub trait Dialect: Triggers + Signals + Locks + Rights + Own + fmt::Debug + Send + std::marker::Sync {
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.

@@ -21,6 +21,7 @@ mod settings;
 mod span;
 mod steps;
 mod throttle;
+mod uninstall;
 mod verify;
 mod walk;
 
@@ -40,4 +41,5 @@ pub use resolve::{Answer, resolve};
 pub use rollback::{PlannedUndo, RollbackOptions, RollbackPlan, RolledBack, plan_rollback, rollback};
 pub use settings::{Limit, Overrides, Settings};
 pub use throttle::{Hold, Probe, Throttles, Verdict};
+pub use uninstall::{UninstallOptions, Uninstalled, uninstall};
 pub use verify::{ProofResult, Verification, verify};

@@ -248,6 +248,14 @@ impl<'p> Session<'p> {
         self.note(&format!("gate {}", refused.gate.word()), "forced", Some(refused.reason), None).await
     }
 
+    /// Gives the lease back before the session ends.
+    pub(super) async fn give_lease_back(&mut self) -> Result<(), EngineError> {
+        match self.lease.take() {
+            Some(lease) => Ok(lease.release(&mut self.connection).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Ends the session, the lease given back, whatever the work's outcome was.
     pub(super) async fn close<T>(mut self, outcome: Result<T, EngineError>) -> Result<T, EngineError> {
         let mut outcome = outcome;

@@ -23,6 +23,8 @@ pub enum Gate {
     NewWrites,
     /// Every step can be undone.
     Undo,
+    /// No release is open.
+    OpenRelease,
 }
 
 impl Gate {
@@ -37,6 +39,7 @@ impl Gate {
             Self::Lint => "lint",
             Self::NewWrites => "new_writes",
             Self::Undo => "undo",
+            Self::OpenRelease => "open_release",
         }
     }
 }

@@ -139,8 +139,8 @@ impl Constraint {
                 false
             }
         };
-        // Elsewhere nothing records that rows were looked at.
-        if valid && context.dialect.validates_later() {
+        // A check is looked at when it is added, but for PostgreSQL; a foreign key need not be.
+        if valid && (context.dialect.validates_later() || matches!(self, Self::ForeignKey { .. })) {
             operations.push(Box::new(Validate { table, name }));
         }
         Undo::By(operations)

@@ -8,7 +8,8 @@ use siphasher::sip::SipHasher13;
 use super::{Lease, StoreError, refinery_bridge};
 use crate::db::Connection;
 
-const HISTORY: &str = "refinery_schema_history";
+/// refinery's own table, which says which files of the baseline ran.
+pub const HISTORY: &str = "refinery_schema_history";
 
 /// A file to run.
 #[derive(Debug, Clone)]

@@ -14,7 +14,9 @@ mod refinery_bridge;
 mod undo;
 pub mod worker;
 
-pub use baseline::{AppliedBaseline, BaselineEntry, adopt_baseline, applied_baseline, run_baseline};
+pub use baseline::{
+    AppliedBaseline, BaselineEntry, HISTORY as BASELINE_HISTORY, adopt_baseline, applied_baseline, run_baseline,
+};
 pub use history::{Event, append, recent};
 pub use lease::{Lease, LeaseHolder};
 pub use ranges::RangeRecord;
@@ -68,7 +70,8 @@ const STATE_SCHEMA: [(&str, &str); 5] = [
     ("V4__tables", include_str!("schema/V4__tables.sql")),
     ("V5__undo", include_str!("schema/V5__undo.sql")),
 ];
-const STATE_HISTORY: &str = "concertina_schema_history";
+/// The table that says which version of our own tables is there.
+pub const STATE_HISTORY: &str = "concertina_schema_history";
 
 /// Whether our tables are there, be it in an older version; refuses those of a newer program.
 pub async fn is_installed(connection: &mut Connection) -> Result<bool, StoreError> {

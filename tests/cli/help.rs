@@ -24,30 +24,31 @@ fn of_the_program() {
     Usage: concertina [OPTIONS] <COMMAND>
 
     Commands:
-      upgrade   Run the baseline and every phase of every release, in one go: the offline form
-      expand    Run the expand phase: additive schema changes and syncs, while the old release runs
-      migrate   Run the migrate phase: backfills, in batches, while both releases write
-      contract  Run the contract phase: prove the data, remove the syncs and what the old release used
-      rollback  Undo the expand of the open release, and forget its migrate; what new nodes wrote to new
-                columns is lost
-      baseline  Adopt a database that already has the baseline: compare it with what the baseline makes,
-                then record
-      check     Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may run
-                now (0, 6)
-      status    Show where everything stands, and what to do next
-      plan      Print the exact SQL of a phase, and run nothing
-      lint      Judge the files of every release, or of one, without a database; exit code 6 where there
-                is an error
-      verify    Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
-                two sides agree, every copy is there
-      pause     Hold every backfill of this database, within a batch, whoever runs it and wherever; they
-                wait until resume
-      resume    Let the backfills that pause holds go on
-      tune      Change the pace and throttles of backfills while they run; what is tuned counts from the
-                next batch, and stays
-      resolve   Say what only a person can know: that a step took effect, that it did not, or that a
-                changed file is as good
-      help      Print this message or the help of the given subcommand(s)
+      upgrade    Run the baseline and every phase of every release, in one go: the offline form
+      expand     Run the expand phase: additive schema changes and syncs, while the old release runs
+      migrate    Run the migrate phase: backfills, in batches, while both releases write
+      contract   Run the contract phase: prove the data, remove the syncs and what the old release used
+      rollback   Undo the expand of the open release, and forget its migrate; what new nodes wrote to
+                 new columns is lost
+      baseline   Adopt a database that already has the baseline: compare it with what the baseline
+                 makes, then record
+      check      Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may
+                 run now (0, 6)
+      status     Show where everything stands, and what to do next
+      plan       Print the exact SQL of a phase, and run nothing
+      lint       Judge the files of every release, or of one, without a database; exit code 6 where
+                 there is an error
+      verify     Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
+                 two sides agree, every copy is there
+      pause      Hold every backfill of this database, within a batch, whoever runs it and wherever;
+                 they wait until resume
+      resume     Let the backfills that pause holds go on
+      tune       Change the pace and throttles of backfills while they run; what is tuned counts from
+                 the next batch, and stays
+      resolve    Say what only a person can know: that a step took effect, that it did not, or that a
+                 changed file is as good
+      uninstall  List all that Concertina made for itself in the database, and with --yes remove it
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
           --project <DIR>

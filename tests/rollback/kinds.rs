@@ -98,4 +98,70 @@ on_every_database! {
         train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
         train.concertina().run(&["status"]).expect_code(0).expect_stdout("done     widen a of t");
     }
+
+    async fn constraints_that_came_go_and_those_that_went_come_again(db: TestDatabase) {
+        tables(&db).await;
+        let mut owner = db.owner().await;
+        owner
+            .run(
+                "CREATE TABLE u (id INTEGER PRIMARY KEY, a INTEGER, parent INTEGER, CONSTRAINT u_a UNIQUE (a), \
+                 CONSTRAINT u_parent FOREIGN KEY (parent) REFERENCES parents (id) ON DELETE CASCADE)",
+            )
+            .await;
+        owner.run("INSERT INTO parents (id) VALUES (1)").await;
+        owner.run("INSERT INTO u (id, a, parent) VALUES (1, 1, 1)").await;
+        let mut train = Train::new(&db);
+        let mut steps = "steps:\n  - add_check: { table: t, name: b_small, check: b < 10, allow_rewrite: true }\n  \
+                         - drop_constraint: { table: u, name: u_parent }\n".to_owned();
+        // Of SQLite's unique constraints none has a name that is kept.
+        if db.kind() != Kind::Sqlite {
+            steps.push_str("  - drop_constraint: { table: u, name: u_a }\n");
+        }
+        train.add(&[("expand/01_a.yaml", &steps)]);
+        train.concertina().run(&["status"]).expect_code(0);
+        let before = crate::conformance::introspect::schema(&db).await;
+        train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
+        owner.execute("INSERT INTO t (id, b) VALUES (2, 11)").await.expect_err("the new check");
+        owner.run("INSERT INTO u (id, a, parent) VALUES (2, 2, 9)").await;
+        train.concertina().run(&["rollback"]).expect_code(6)
+            .expect_stderr("rows of `u` refer to rows of `parents` that do not exist: 2");
+        owner.run("DELETE FROM u WHERE id = 2").await;
+        train.concertina().run(&["rollback"]).expect_code(0);
+        let after = crate::conformance::introspect::schema(&db).await;
+        assert_eq!(crate::conformance::schema::Schema::differences(&before, &after), []);
+        owner.run("INSERT INTO t (id, b) VALUES (2, 11)").await;
+    }
+
+    async fn a_new_label_stays_and_expand_finds_it(db: TestDatabase) {
+        let mut train = Train::new(&db);
+        train.expand(
+            "  - create_table:\n      name: moods\n      columns: [{ name: id, type: integer }, \
+             { name: mood, type: { enum: [good], name: mood } }]\n      primary_key: [id]\n",
+        );
+        train.add(&[("expand/01_a.yaml", "steps:\n  - add_enum_value: { table: moods, column: mood, value: bad }\n")]);
+        train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
+        train.concertina().run(&["rollback"]).expect_code(0);
+        db.owner().await.run("INSERT INTO moods (id, mood) VALUES (1, 'bad')").await;
+        train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
+        train.concertina().run(&["status"]).expect_code(0).expect_stdout("r2  migrated");
+    }
+
+    async fn a_state_of_the_version_before_is_brought_up_to_date(db: TestDatabase) {
+        tables(&db).await;
+        let mut train = Train::new(&db);
+        train.add(&[
+            ("expand/01_a.yaml", "steps:\n  - drop_default: { table: t, column: a }\n"),
+            ("contract/01_a.yaml", "steps:\n  - set_default: { table: t, column: a, value: x }\n"),
+        ]);
+        train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
+        let mut owner = db.owner().await;
+        owner.run("DROP TABLE concertina_undo").await;
+        owner.run("DELETE FROM concertina_schema_history WHERE version = 5").await;
+        train.concertina().run(&["plan", "rollback"]).expect_code(6);
+        // What the older program did not remember, nobody knows.
+        train.concertina().run(&["rollback"]).expect_code(6).expect_stderr("`a`");
+        train.concertina().run(&["migrate"]).expect_code(0);
+        train.concertina().run(&["contract", "--force", "lint"]).expect_code(0);
+        assert_eq!(owner.lines("SELECT MAX(version) FROM concertina_schema_history").await, ["5"]);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod alter;
 mod locks;
+mod own;
 mod rights;
 mod signals;
 mod triggers;

@@ -3,6 +3,7 @@
 mod alter;
 mod index;
 mod locks;
+mod own;
 mod rights;
 mod signals;
 mod triggers;

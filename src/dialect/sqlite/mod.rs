@@ -1,6 +1,7 @@
 //! SQLite 3.35 and later, embedded.
 
 mod locks;
+mod own;
 mod rights;
 mod signals;
 mod table;
