@@ -28,6 +28,7 @@ mod layout;
 mod lease;
 mod lint;
 mod locks;
+mod operators;
 mod rights;
 mod rollback;
 mod steps;

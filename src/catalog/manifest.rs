@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::{Diagnostic, Origin};
 use super::document::{Document, Part};
+use super::sessions::NodeSessions;
 use super::throttle::{Pace, ReplicaUrl, Throttle, check_duty, check_latency, check_max};
 
 /// The manifest of a project.
@@ -19,6 +20,9 @@ pub struct Manifest {
     /// The train, oldest first; left out, the folders' names in natural order.
     #[serde(default)]
     pub releases: Option<Vec<String>>,
+    /// The oldest version of this program that understands the project.
+    #[serde(default)]
+    pub requires: Option<String>,
     /// Conditions of phases.
     #[serde(default)]
     pub gates: Gates,
@@ -40,11 +44,13 @@ pub struct Gates {
     /// How long no old write may have been seen before contract; 0s turns it off. Default: 5m.
     #[serde(deserialize_with = "duration")]
     pub quiet_period: Duration,
+    /// What nodes of a release call their sessions. Default: nothing that is known.
+    pub sessions: NodeSessions,
 }
 
 impl Default for Gates {
     fn default() -> Self {
-        Self { quiet_period: Duration::from_mins(5) }
+        Self { quiet_period: Duration::from_mins(5), sessions: NodeSessions::default() }
     }
 }
 
@@ -126,6 +132,8 @@ pub(super) fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
 
 impl Manifest {
     pub(super) fn read(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        // Before anything else: what a newer version would understand is no error of the file.
+        refuse_older_program(document).map_err(|diagnostic| vec![diagnostic])?;
         let mut manifest: Self = document.read(&document.value, &[])?;
         let key = |name: &str| vec![Part::Key(name.to_owned())];
         let mut errors = Vec::new();
@@ -151,10 +159,45 @@ impl Manifest {
                 );
             }
         }
+        errors.extend(manifest.gates.sessions.errors(document));
         errors.extend(manifest.batch.errors(document));
         errors.extend(manifest.throttle.complete(document));
         if errors.is_empty() { Ok(manifest) } else { Err(errors) }
     }
+}
+
+/// Fails where the project asks for a newer program than this one.
+fn refuse_older_program(document: &Document) -> Result<(), Diagnostic> {
+    let Some(value) = document.value.get("requires") else { return Ok(()) };
+    let origin = || document.origin(&[Part::Key("requires".to_owned())]);
+    let text = match value {
+        serde_yaml::Value::String(text) => text.clone(),
+        // 0.10 is 0.1 to YAML.
+        _ => String::new(),
+    };
+    let this = env!("CARGO_PKG_VERSION");
+    match (version(&text), version(this)) {
+        (None, _) => {
+            Err(origin().diagnostic(format!("expected the least version of concertina, in quotes, such as \"{this}\"")))
+        }
+        (Some(needed), Some(ours)) if needed > ours => {
+            Err(origin().diagnostic(format!("this project needs concertina {text} or later, and this is {this}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The three numbers of a version; those that are left out are 0.
+fn version(text: &str) -> Option<[u32; 3]> {
+    let mut numbers = [0; 3];
+    let parts: Vec<&str> = text.split('.').collect();
+    if parts.len() > numbers.len() {
+        return None;
+    }
+    for (number, part) in numbers.iter_mut().zip(parts) {
+        *number = part.parse().ok()?;
+    }
+    Some(numbers)
 }
 
 fn place(document: &Document, section: &str, key: &str, index: Option<usize>) -> Origin {

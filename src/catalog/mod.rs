@@ -10,6 +10,7 @@ mod change;
 mod diagnostic;
 mod document;
 mod manifest;
+mod sessions;
 mod throttle;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use baseline::BaselineFile;
 pub use change::FileStep;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 pub use manifest::{Batch, Gates, Locks, Manifest, StepLocks, parse_duration};
+pub use sessions::{NodeName, NodeSessions};
 pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
 
 use crate::dialect::{Kind, Sync};

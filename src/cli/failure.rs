@@ -193,7 +193,10 @@ fn hint(error: &EngineError) -> Option<String> {
             "name the version that the database is at, or bring the database to it; nothing was recorded".to_owned()
         }
         EngineError::Backfill { .. } => "what is done is saved; run concertina migrate again to go on".to_owned(),
-        EngineError::Store(StoreError::NewerState { .. }) => "run the newer concertina that wrote them".to_owned(),
+        EngineError::Store(StoreError::NewerState { program, .. }) => match program {
+            Some(program) => format!("run concertina {program} or later"),
+            None => "run the newer concertina that made them".to_owned(),
+        },
         EngineError::Store(StoreError::Refinery(_)) | EngineError::Usage(_) | EngineError::Interrupted => return None,
     })
 }

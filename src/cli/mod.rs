@@ -9,6 +9,7 @@ mod contract;
 mod exit;
 mod expand;
 mod failure;
+mod history;
 mod lint;
 mod migrate;
 mod output;
@@ -92,6 +93,7 @@ enum Command {
     Baseline(baseline::Baseline),
     Check(check::Check),
     Status(status::Status),
+    History(history::History),
     Plan(plan::Plan),
     Lint(lint::Lint),
     Verify(verify::Verify),
@@ -139,6 +141,7 @@ impl Cli {
             Command::Baseline(command) => command.run(&shell).await,
             Command::Check(command) => command.run(&shell).await,
             Command::Status(command) => command.run(&shell).await,
+            Command::History(command) => command.run(&shell).await,
             Command::Plan(command) => command.run(&shell).await,
             Command::Verify(command) => command.run(&shell).await,
             Command::Pause(command) => command.run(&shell).await,
@@ -185,10 +188,10 @@ impl Shell {
 
 /// Reads the word of a gate of contract that may be overridden.
 fn gate(word: &str) -> Result<Gate, String> {
-    [Gate::Quiet, Gate::Verified, Gate::Lint]
+    [Gate::Quiet, Gate::Sessions, Gate::Verified, Gate::Lint]
         .into_iter()
         .find(|gate| gate.word() == word)
-        .ok_or_else(|| "expected `quiet`, `verified` or `lint`".to_owned())
+        .ok_or_else(|| "expected `quiet`, `sessions`, `verified` or `lint`".to_owned())
 }
 
 /// Reads the word of the one gate that every phase has.

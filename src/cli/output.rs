@@ -29,3 +29,16 @@ pub(super) fn line_has_colour() -> bool {
 pub(super) fn talk_has_colour() -> bool {
     talk_is_watched() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
+
+/// Prints a result in the place of the one before; below it, where nobody watches.
+pub(super) fn screen(text: &str) {
+    let mut stream = std::io::stdout().lock();
+    if !stream.is_terminal() {
+        drop(writeln!(stream, "{}\n", text.trim_end()));
+        return;
+    }
+    // Home, each line to its end, and what is left below: nothing flickers as it does when all is cleared first.
+    let lines: String = text.trim_end().lines().map(|line| format!("{line}\x1b[K\n")).collect();
+    drop(write!(stream, "\x1b[H{lines}\x1b[J"));
+    drop(stream.flush());
+}

@@ -1,19 +1,63 @@
 //! `concertina status`
 
+use std::time::{Duration, Instant};
+
 use super::migrate::next_line;
-use super::{Failure, Shell, exit};
-use crate::engine::{ReleaseStatus, Status as Report, status};
+use super::{Failure, Format, Shell, exit, output};
+use crate::catalog::parse_duration;
+use crate::engine::{BackfillStatus, EngineError, Observer, ReleaseStatus, Status as Report, status};
 use crate::plan::ReleaseState;
 
 /// Show where everything stands, and what to do next
 #[derive(Debug, clap::Args)]
-pub(super) struct Status {}
+pub(super) struct Status {
+    /// Look again and again, and redraw in place, until interrupted; with --output json a document a line
+    #[arg(long)]
+    watch: bool,
+    /// How often to look
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "1s", requires = "watch")]
+    every: Duration,
+}
 
 impl Status {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Failure> {
+        if self.watch {
+            return watch(shell, self.every).await;
+        }
         let report = status(&shell.project, &shell.target, &shell.talk).await?;
         shell.print(&report, text)?;
         Ok(exit::DONE)
+    }
+}
+
+/// Shows where everything stands until a signal comes. A server that is away for a while is said to be, and looked for again.
+async fn watch(shell: &Shell, every: Duration) -> Result<u8, Failure> {
+    let mut first = true;
+    loop {
+        let report = status(&shell.project, &shell.target, &shell.talk).await;
+        let screen = match (report, shell.global.output) {
+            (Ok(report), Format::Json) => serde_json::to_string(&report).map_err(Failure::unexpected)?,
+            (Ok(report), _) => text(&report),
+            // What does not get better by itself is no reason to go on.
+            (Err(error), _) if first || !matches!(error, EngineError::Db(_) | EngineError::Store(_)) => {
+                return Err(error.into());
+            }
+            (Err(error), Format::Json) => serde_json::json!({ "error": { "message": error.to_string() } }).to_string(),
+            (Err(error), _) => format!("the database does not answer: {error}"),
+        };
+        first = false;
+        if shell.global.output == Format::Json {
+            output::line(&screen);
+        } else {
+            output::screen(&screen);
+        }
+        let again = Instant::now() + every;
+        while Instant::now() < again {
+            if shell.talk.interrupted() {
+                return Err(EngineError::Interrupted.into());
+            }
+            tokio::time::sleep(Duration::from_millis(50).min(again.saturating_duration_since(Instant::now()))).await;
+        }
     }
 }
 
@@ -61,7 +105,11 @@ fn text(report: &Report) -> String {
 fn details(release: &ReleaseStatus, now: i64) -> String {
     let mut text = String::new();
     for step in &release.steps {
-        let took = step.duration_ms.map_or_else(String::new, |took| format!(" ({took} ms)"));
+        let took = match (step.duration_ms, step.started_at) {
+            (Some(took), _) => format!(" ({took} ms)"),
+            (None, Some(began)) if step.state == "started" => format!(" (began {})", ago(Some(began), now)),
+            _ => String::new(),
+        };
         text.push_str(&format!("  {:8} {}{took}\n", step.state, step.summary));
         if let Some(failure) = &step.failure {
             text.push_str(&format!("           {failure}\n"));
@@ -69,9 +117,17 @@ fn details(release: &ReleaseStatus, now: i64) -> String {
     }
     for backfill in &release.backfills {
         let of = backfill.rows_estimated.map_or_else(String::new, |rows| format!(" of about {rows}"));
+        let last = match backfill.last_batch_at {
+            Some(time) if backfill.state == "started" => format!("; last batch {}", ago(Some(time), now)),
+            _ => String::new(),
+        };
         text.push_str(&format!(
-            "  {:8} backfill {}: {} rows changed, {}{of} walked\n",
-            backfill.state, backfill.table, backfill.rows_changed, backfill.rows_walked
+            "  {:8} backfill {}: {} rows changed, {}{of} walked{}{last}\n",
+            backfill.state,
+            backfill.table,
+            backfill.rows_changed,
+            backfill.rows_walked,
+            percent(backfill)
         ));
     }
     for sync in &release.syncs {
@@ -84,6 +140,16 @@ fn details(release: &ReleaseStatus, now: i64) -> String {
         ));
     }
     text
+}
+
+/// How much of this walk is done, where that can be said.
+fn percent(backfill: &BackfillStatus) -> String {
+    match backfill.rows_estimated {
+        Some(rows) if rows > 0 && backfill.state == "started" => {
+            format!(" ({} %)", (backfill.rows_walked.saturating_mul(100) / rows).clamp(0, 100))
+        }
+        _ => String::new(),
+    }
 }
 
 fn ago(time: Option<i64>, now: i64) -> String {

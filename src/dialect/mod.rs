@@ -15,6 +15,7 @@ mod own;
 mod postgres;
 mod rights;
 mod schema;
+mod sessions;
 mod signals;
 mod sqlite;
 mod statement;
@@ -35,6 +36,7 @@ pub use rights::{Right, Rights};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
 };
+pub use sessions::{SessionName, Sessions};
 pub use signals::{ReplicaLag, ReplicaStatus, Signals};
 pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 pub use sync::{Conflict, Destination, Related, Sync};
@@ -203,7 +205,9 @@ pub trait Triggers {
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
 /// for backfills; (6) [`Signals`], for their throttles, [`Locks`], and [`Rights`]. The conformance suite in `tests/` is the acceptance test.
-pub trait Dialect: Triggers + Signals + Locks + Rights + Own + fmt::Debug + Send + std::marker::Sync {
+pub trait Dialect:
+    Triggers + Signals + Sessions + Locks + Rights + Own + fmt::Debug + Send + std::marker::Sync
+{
     /// The family.
     fn kind(&self) -> Kind;
     /// The server this text is for.

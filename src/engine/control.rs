@@ -36,7 +36,10 @@ impl Session<'_> {
     async fn pause(&mut self, hold: bool) -> Result<bool, EngineError> {
         refuse_strange(&mut self.connection).await?;
         let setting = control::Setting::Pause;
-        Ok(control::set(&mut self.connection, setting, hold.then_some("hold")).await?)
+        let changed = control::set(&mut self.connection, setting, hold.then_some("hold")).await?;
+        let command = if hold { "pause" } else { "resume" };
+        store::append_unleased(&mut self.connection, command, "done", None).await?;
+        Ok(changed)
     }
 
     async fn tune(&mut self, change: impl FnOnce(Overrides) -> Overrides) -> Result<Overrides, EngineError> {
@@ -49,6 +52,7 @@ impl Session<'_> {
         drop(Throttles::start(&self.connection, &settings, None).await?);
         let text = serde_json::to_string(&tuned).ok().filter(|_| !tuned.is_empty());
         control::set(&mut self.connection, control::Setting::Tuning, text.as_deref()).await?;
+        store::append_unleased(&mut self.connection, "tune", "done", text).await?;
         Ok(tuned)
     }
 }

@@ -13,7 +13,7 @@ use crate::plan::{
     syncs_to_put_back, target,
 };
 use crate::step::Phase;
-use crate::store;
+use crate::store::{self, EventFilter};
 
 /// The history's word for a baseline that was begun.
 const BASELINE_BEGAN: &str = "baseline begins";
@@ -285,8 +285,8 @@ impl<'p> Session<'p> {
         if !store::is_installed(&mut self.connection).await? {
             return Ok(false);
         }
-        let events = store::recent(&mut self.connection, 1_000).await?;
-        Ok(events.iter().any(|event| event.subject == BASELINE_BEGAN))
+        let filter = EventFilter { subject: Some(BASELINE_BEGAN.to_owned()), limit: Some(1), ..EventFilter::default() };
+        Ok(!store::events(&mut self.connection, &filter).await?.is_empty())
     }
 
     async fn apply_baseline(&mut self) -> Result<Vec<String>, EngineError> {
@@ -406,14 +406,25 @@ impl<'p> Session<'p> {
     ) -> Result<Option<String>, EngineError> {
         self.refuse_without_rights(release, Phase::Contract).await?;
         let caution = match self.quiet(release, quiet).await? {
-            Ok(caution) => caution,
+            Ok(caution) => {
+                if caution.is_some() {
+                    self.note_passed(Gate::Quiet, caution.clone()).await?;
+                }
+                caution
+            }
             Err(refused) => {
                 self.force(refused, force).await?;
                 None
             }
         };
-        if let Err(refused) = self.verify(release, Phase::Contract).await? {
-            self.force(refused, force).await?;
+        match self.old_sessions(release).await? {
+            Ok(true) => self.note_passed(Gate::Sessions, None).await?,
+            Ok(false) => {}
+            Err(refused) => self.force(refused, force).await?,
+        }
+        match self.verify(release, Phase::Contract).await? {
+            Ok(()) => self.note_passed(Gate::Verified, None).await?,
+            Err(refused) => self.force(refused, force).await?,
         }
         let since = self.start_phase(&release.name, Phase::Contract).await?;
         self.run_steps(release, Phase::Contract).await?;

@@ -120,6 +120,8 @@ pub struct StepStatus {
     pub summary: String,
     /// `pending`, `started`, `failed` or `done`.
     pub state: &'static str,
+    /// When it began.
+    pub started_at: Option<i64>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<i64>,
     /// How it failed.
@@ -143,6 +145,8 @@ pub struct BackfillStatus {
     pub pass: i64,
     /// About how many rows the table has.
     pub rows_estimated: Option<i64>,
+    /// When its last batch was committed.
+    pub last_batch_at: Option<i64>,
 }
 
 /// A process that migrates.
@@ -180,6 +184,13 @@ pub struct Check {
     pub allowed: Option<bool>,
     /// Why.
     pub reason: Option<String>,
+}
+
+impl Check {
+    /// Whether the answer is yes: the release's nodes may run, or, where none was named, nothing is left to do.
+    pub fn is_yes(&self) -> bool {
+        self.allowed.unwrap_or(self.next.phase == "none")
+    }
 }
 
 /// What a phase would run.
@@ -328,6 +339,7 @@ impl Session<'_> {
                         Some(record) if record.failure.is_some() => "failed",
                         Some(_) => "started",
                     },
+                    started_at: record.map(|record| record.started_at),
                     duration_ms: record.and_then(|record| Some(record.finished_at? - record.started_at)),
                     failure: record
                         .filter(|_| !self.facts.left_behind(&step.id))
@@ -355,6 +367,7 @@ impl Session<'_> {
                     rows_walked: ranges.iter().filter(|range| range.pass == pass).map(|range| range.walked).sum(),
                     pass,
                     rows_estimated: estimate,
+                    last_batch_at: ranges.iter().filter(|range| range.batches > 0).map(|range| range.updated_at).max(),
                 });
             }
             for sync in installed_syncs(release, &self.facts) {

@@ -30,6 +30,7 @@ pub(super) struct Session<'p> {
     /// How long a step is kept from its lock before those who do so are ended; `None`: they are not.
     pub(super) cancel_blockers_after: Option<Duration>,
     lease: Option<Arc<Lease>>,
+    opened: Instant,
 }
 
 impl<'p> Session<'p> {
@@ -51,6 +52,7 @@ impl<'p> Session<'p> {
             looked_over: BTreeSet::new(),
             cancel_blockers_after: None,
             lease: None,
+            opened: Instant::now(),
         };
         session.reload().await?;
         Ok(session)
@@ -67,12 +69,13 @@ impl<'p> Session<'p> {
     /// Joins those who migrate, with our tables up to date, and reads the facts again.
     pub(super) async fn join(&mut self, command: &str) -> Result<(), EngineError> {
         if !store::is_current(&mut self.connection).await? {
-            self.take_lease(command).await?;
+            self.take_lease_for_now(command).await?;
             if let Some(lease) = self.lease.take() {
                 lease.release(&mut self.connection).await?;
             }
         }
         self.lease = Some(Arc::new(Lease::join(&mut self.connection, command).await?));
+        self.note(store::COMMAND, "started", None, None).await?;
         self.reload().await
     }
 
@@ -84,11 +87,16 @@ impl<'p> Session<'p> {
     /// Takes the lease, makes our tables where they are not there, and reads the facts again: they may have moved on
     /// while nothing was held, so what was decided by them is to be decided once more.
     pub(super) async fn take_lease(&mut self, command: &str) -> Result<(), EngineError> {
+        self.take_lease_for_now(command).await?;
+        self.note(store::COMMAND, "started", None, None).await?;
+        self.reload().await
+    }
+
+    async fn take_lease_for_now(&mut self, command: &str) -> Result<(), EngineError> {
         let taken = Lease::take(&mut self.connection, command).await?;
         let installed = store::install(&mut self.connection, &taken).await;
         self.lease = Some(Arc::new(taken));
-        installed?;
-        self.reload().await
+        Ok(installed?)
     }
 
     /// Reads the facts again.
@@ -239,6 +247,11 @@ impl<'p> Session<'p> {
         Ok(())
     }
 
+    /// Keeps in the history that a gate was asked, and let the phase pass.
+    pub(super) async fn note_passed(&mut self, gate: Gate, detail: Option<String>) -> Result<(), EngineError> {
+        self.note(&format!("gate {}", gate.word()), "passed", detail, None).await
+    }
+
     /// Lets a gate pass when it is forced, and keeps that in the history.
     pub(super) async fn force(&mut self, refused: Refused, forced: &[Gate]) -> Result<(), EngineError> {
         if !forced.contains(&refused.gate) {
@@ -265,13 +278,15 @@ impl<'p> Session<'p> {
                 outcome = Err(store::StoreError::Lost.into());
             }
             let lost = matches!(&outcome, Err(EngineError::Store(store::StoreError::Lost)));
-            if let Err(error) = &outcome
-                && !lost
-            {
-                let noted =
-                    store::append(&mut self.connection, &lease, "command", "failed", Some(error.to_string()), None);
+            if !lost {
+                let (word, detail) = match &outcome {
+                    Ok(_) => ("done", None),
+                    Err(error) => ("failed", Some(error.to_string())),
+                };
+                let took = i64::try_from(self.opened.elapsed().as_millis()).ok();
+                let noted = store::append(&mut self.connection, &lease, store::COMMAND, word, detail, took);
                 if let Err(error) = noted.await {
-                    tracing::debug!(%error, "note a failure");
+                    tracing::debug!(%error, "note how the command ended");
                 }
             }
             if let Err(error) = lease.release(&mut self.connection).await

@@ -235,6 +235,7 @@ mod tests {
         let mut manifest = Manifest {
             database: None,
             releases: None,
+            requires: None,
             gates: crate::catalog::Gates::default(),
             batch: Batch::default(),
             throttle: Throttle::default(),

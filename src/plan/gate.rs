@@ -1,7 +1,7 @@
 //! The conditions of the phases: which release a command is about, and whether its phase may run.
 
 use super::state::{ReleaseState, Standing};
-use crate::catalog::Release;
+use crate::catalog::{Project, Release};
 use crate::step::Phase;
 
 /// A condition that must hold before a phase.
@@ -15,6 +15,8 @@ pub enum Gate {
     Order,
     /// No old write was seen for a while.
     Quiet,
+    /// No session names itself an old node.
+    Sessions,
     /// The data is complete and every sync's invariant holds.
     Verified,
     /// Lint finds no error in the phase's files.
@@ -35,6 +37,7 @@ impl Gate {
             Self::Baseline => "baseline",
             Self::Order => "order",
             Self::Quiet => "quiet",
+            Self::Sessions => "sessions",
             Self::Verified => "verified",
             Self::Lint => "lint",
             Self::NewWrites => "new_writes",
@@ -98,6 +101,12 @@ fn upgrade_to(standing: &Standing<'_>) -> String {
     let releases = standing.releases.iter().map(|(release, _)| release);
     let last = releases.take_while(|release| !release.has_files).last();
     last.map_or_else(String::new, |release| format!(" --to {}", release.name))
+}
+
+/// The names of the releases before one in the train: their nodes are old ones when it contracts.
+pub fn releases_before<'p>(project: &'p Project, release: &Release) -> Vec<&'p str> {
+    let before = project.releases.iter().take_while(|other| other.name != release.name);
+    before.map(|other| other.name.as_str()).collect()
 }
 
 /// The first few names, and how many more there are.

@@ -20,6 +20,8 @@ pub enum Setting {
     Pause,
     /// Settings of batches and throttles.
     Tuning,
+    /// The version of the program that made our tables: an older one can then say which it takes.
+    Program,
 }
 
 impl Setting {
@@ -27,6 +29,7 @@ impl Setting {
         match self {
             Self::Pause => "pause",
             Self::Tuning => "tuning",
+            Self::Program => "program",
         }
     }
 }
@@ -45,6 +48,14 @@ pub async fn control(connection: &mut Connection) -> Result<Control, StoreError>
         }
     }
     Ok(control)
+}
+
+/// The version of the program that made our tables, if it says; they may be of any later version.
+pub(super) async fn program(connection: &mut Connection) -> Option<String> {
+    let sql = "SELECT setting FROM concertina_control WHERE name = ?";
+    let sql = connection.dialect().placeholders(sql);
+    let rows = connection.query(&sql, &[Setting::Program.name().into()]).await;
+    rows.ok()?.first()?.text(0)
 }
 
 /// Sets something, or takes it back; false where it was so already. Needs no lease: it changes no data and no schema.

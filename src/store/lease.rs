@@ -319,6 +319,11 @@ pub(super) async fn fence(connection: &mut Connection, token: i64) -> Result<(),
     if renewed || current_token(connection).await? == Some(token) { Ok(()) } else { Err(StoreError::Lost) }
 }
 
+/// The token of whoever had the lease last.
+pub(super) async fn latest_token(connection: &mut Connection) -> Result<i64, DbError> {
+    Ok(current_token(connection).await?.unwrap_or(0))
+}
+
 async fn current_token(connection: &mut Connection) -> Result<Option<i64>, DbError> {
     let sql = connection.dialect().placeholders("SELECT token FROM concertina_lease WHERE name = ?");
     connection.integer(&sql, &[NAME.into()]).await

@@ -17,7 +17,7 @@ pub mod worker;
 pub use baseline::{
     AppliedBaseline, BaselineEntry, HISTORY as BASELINE_HISTORY, adopt_baseline, applied_baseline, run_baseline,
 };
-pub use history::{Event, append, recent};
+pub use history::{COMMAND, Event, EventFilter, append, append_unleased, events};
 pub use lease::{Lease, LeaseHolder};
 pub use ranges::RangeRecord;
 pub use records::{
@@ -49,8 +49,10 @@ pub enum StoreError {
     #[error("a former runner's statement is still at the server, and could not be ended")]
     StillThere,
     /// The state tables are of a newer version than this program.
-    #[error("the state tables have version {found}, and this program knows {known}")]
+    #[error("the state tables have version {found}{}, and this program, {}, knows {known}", by_program(.program.as_deref()), env!("CARGO_PKG_VERSION"))]
     NewerState {
+        /// The version of the program that made them, where it says.
+        program: Option<String>,
         /// The version in the database.
         found: i64,
         /// The newest version this program knows.
@@ -59,6 +61,10 @@ pub enum StoreError {
     /// refinery failed.
     #[error("{0}")]
     Refinery(String),
+}
+
+fn by_program(program: Option<&str>) -> String {
+    program.map_or_else(String::new, |program| format!(", made by concertina {program}"))
 }
 
 /// The newest version of our own tables.
@@ -85,7 +91,11 @@ async fn installed_version(connection: &mut Connection) -> Result<i64, StoreErro
     }
     let found = connection.integer(&format!("SELECT MAX(version) FROM {STATE_HISTORY}"), &[]).await?.unwrap_or(0);
     if found > STATE_VERSION {
-        return Err(StoreError::NewerState { found, known: STATE_VERSION });
+        return Err(StoreError::NewerState {
+            program: control::program(connection).await,
+            found,
+            known: STATE_VERSION,
+        });
     }
     Ok(found)
 }
@@ -107,6 +117,7 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
     let files = STATE_SCHEMA.map(|(label, sql)| (label.to_owned(), sql.to_owned()));
     let latest = refinery_core::Target::Latest;
     refinery_bridge::run(connection, lease.token(), &files, STATE_HISTORY, latest, &[]).await?;
+    control::set(connection, control::Setting::Program, Some(env!("CARGO_PKG_VERSION"))).await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fs;
 /// A process, as the lease records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
-    /// `user@host pid 123`.
+    /// `user@host pid 123 (0.1.0)`: who, and with which version of this program.
     pub(super) shown: String,
     /// Boot, pid namespace, pid and start time; empty where the system does not tell.
     pub(super) identity: String,
@@ -16,7 +16,10 @@ impl Process {
         let pid = std::process::id();
         let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
         let host = gethostname::gethostname().to_string_lossy().into_owned();
-        Self { shown: format!("{user}@{host} pid {pid}"), identity: identity(pid).unwrap_or_default() }
+        Self {
+            shown: format!("{user}@{host} pid {pid} ({})", env!("CARGO_PKG_VERSION")),
+            identity: identity(pid).unwrap_or_default(),
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub struct RangeRecord {
     pub changed: i64,
     /// Batches.
     pub batches: i64,
+    /// When it changed last, in milliseconds since the epoch.
+    pub updated_at: i64,
 }
 
 impl RangeRecord {
@@ -50,7 +52,7 @@ impl RangeRecord {
 }
 
 const COLUMNS: &str = "backfill_id, range_number, pass, state, walked_by, lower_key, cursor_key, upper_key, worker, version, attempts, \
-    rows_walked, rows_changed, batches";
+    rows_walked, rows_changed, batches, updated_at";
 
 fn place(text: Option<String>) -> Option<Vec<Value>> {
     text.and_then(|text| serde_json::from_str(&text).ok())
@@ -77,6 +79,7 @@ fn record(row: &Row) -> RangeRecord {
         walked: number(11),
         changed: number(12),
         batches: number(13),
+        updated_at: number(14),
     }
 }
 
@@ -259,6 +262,7 @@ pub async fn start_pass(
         walked: 0,
         changed: 0,
         batches: 0,
+        updated_at: 0,
     };
     add(connection, &range, 0).await
 }

@@ -61,6 +61,13 @@ impl Concertina {
         self
     }
 
+    /// Gives the command a terminal for its output, with both streams on it.
+    pub(crate) fn on_a_terminal(mut self) -> Self {
+        let script = "exec script --quiet --return --flush --command \"$*\" /dev/null";
+        self.wrapper = ["sh", "-c", script, "sh"].map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {

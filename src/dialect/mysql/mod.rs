@@ -4,6 +4,7 @@ mod alter;
 mod locks;
 mod own;
 mod rights;
+mod sessions;
 mod signals;
 mod triggers;
 mod widening;

@@ -5,6 +5,7 @@ mod index;
 mod locks;
 mod own;
 mod rights;
+mod sessions;
 mod signals;
 mod triggers;
 mod widening;

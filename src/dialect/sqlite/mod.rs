@@ -3,6 +3,7 @@
 mod locks;
 mod own;
 mod rights;
+mod sessions;
 mod signals;
 mod table;
 mod triggers;

@@ -107,6 +107,10 @@ enum Round {
     Limit,
 }
 
+fn summary(changed: i64, batches: i64) -> String {
+    format!("{changed} rows changed in {batches} batches, over all runs")
+}
+
 impl Session<'_> {
     /// Runs a release's backfills.
     pub(super) async fn run_backfills(
@@ -188,7 +192,11 @@ impl Session<'_> {
             walked: u64::try_from(walked).unwrap_or(0),
         });
         loop {
-            if let Round::Limit = self.round(&plan, options, conductor, limits).await? {
+            let round = self.round(&plan, options, conductor, limits).await;
+            if !matches!(round, Ok(Round::Walked) | Err(EngineError::Store(StoreError::Lost))) {
+                self.note_stopped(&plan).await;
+            }
+            if let Round::Limit = round? {
                 self.tell_stopped(&plan, false).await?;
                 return Ok(MigrateEnd::Limit);
             }
@@ -197,6 +205,15 @@ impl Session<'_> {
                 self.tell_stopped(&plan, true).await?;
                 return Ok(MigrateEnd::Done);
             }
+        }
+    }
+
+    /// Keeps how far a backfill came before it stopped; where the session is lost, its ranges say the same.
+    async fn note_stopped(&mut self, plan: &BackfillPlan) {
+        let Ok(known) = ranges::of_backfill(&mut self.connection, &plan.id).await else { return };
+        let (changed, batches) = known.iter().fold((0, 0), |sum, range| (sum.0 + range.changed, sum.1 + range.batches));
+        if let Err(error) = self.note(&plan.id, "stopped", Some(summary(changed, batches)), None).await {
+            tracing::debug!(%error, "note how far a backfill came");
         }
     }
 
@@ -421,7 +438,7 @@ impl Session<'_> {
                     store::finish_backfill(connection, &plan.id).await?;
                     let (changed, batches) =
                         known.iter().fold((0, 0), |sum, range| (sum.0 + range.changed, sum.1 + range.batches));
-                    let detail = format!("{changed} rows changed in {batches} batches");
+                    let detail = summary(changed, batches);
                     store::append(connection, lease, &plan.id, "done", Some(detail), None).await?;
                     return Ok(Ok(true));
                 }

@@ -1,0 +1,6 @@
+//! SQLite's sessions have no names.
+
+use super::Sqlite;
+use crate::dialect::Sessions;
+
+impl Sessions for Sqlite {}
