@@ -59,8 +59,11 @@ pub struct Cost {
     pub work: Work,
 }
 
+/// A lock's name, and whom it keeps waiting.
+pub(super) type Lock = (&'static str, Stops);
+
 impl Cost {
-    pub(super) fn new(table: impl Into<String>, (lock, stops): (&'static str, Stops), work: Work) -> Self {
+    pub(super) fn new(table: impl Into<String>, (lock, stops): Lock, work: Work) -> Self {
         let held = if work == Work::None { Held::Instant } else { Held::Throughout };
         Self { table: table.into(), lock, stops, held, work }
     }
@@ -93,7 +96,7 @@ pub trait Costs {
 }
 
 /// What statements of all databases have in common: what they read and write as rows.
-pub(super) enum Rows {
+enum Rows {
     /// A query; the tables that it reads, none where it is only tried out.
     Read(Vec<String>),
     /// A write to a table, of all that it finds there, or of what the text itself gives.
@@ -101,7 +104,7 @@ pub(super) enum Rows {
 }
 
 /// Reads a statement about rows; `None` where it is another.
-pub(super) fn rows(sql: &str, flavor: Flavor) -> Option<Rows> {
+fn rows(sql: &str, flavor: Flavor) -> Option<Rows> {
     let tokens = significant(sql, flavor).ok()?;
     let mut cursor = Cursor::new(&tokens);
     let reads = cursor.at_any(&["select", "insert", "replace", "update", "delete", "with"]);
@@ -128,6 +131,16 @@ pub(super) fn rows(sql: &str, flavor: Flavor) -> Option<Rows> {
     let table = cursor.name()?;
     let inserts = verb.is_word("insert") || verb.is_word("replace");
     (!verb.is_word("with")).then_some(Rows::Write { table, given: given && inserts })
+}
+
+/// What a statement about rows costs; `None` where it is another.
+pub(super) fn row_costs(sql: &str, flavor: Flavor, read: Lock, write: Lock) -> Option<Vec<Cost>> {
+    Some(match rows(sql, flavor)? {
+        Rows::Read(tables) => tables.into_iter().map(|table| Cost::new(table, read, Work::Reads)).collect(),
+        Rows::Write { table, given } => {
+            vec![Cost::new(table, write, if given { Work::None } else { Work::Changes })]
+        }
+    })
 }
 
 /// The costs of a whole script of statements, each with its position; in one transaction, a lock is held until its end.

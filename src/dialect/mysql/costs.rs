@@ -2,12 +2,10 @@
 //! 10.11 with a million rows; MySQL's is its manual's table (<https://dev.mysql.com/doc/refman/8.4/en/innodb-online-ddl-operations.html>).
 
 use super::MySql;
-use crate::dialect::cost::{Cost, Costs, Held, Rows, Stops, Work, rows};
+use crate::dialect::cost::{Cost, Costs, Held, Lock, Stops, Work, row_costs};
 use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::{Flavor, significant};
 use crate::dialect::{Dialect, Schema, Widening};
-
-type Lock = (&'static str, Stops);
 
 const SHARED: Lock = ("metadata lock (shared)", Stops::SchemaChanges);
 const EXCLUSIVE: Lock = ("metadata lock (exclusive)", Stops::Everybody);
@@ -30,15 +28,8 @@ enum Way {
 
 impl Costs for MySql {
     fn costs(&self, schema: &Schema, _before: &[String], sql: &str) -> Option<Vec<Cost>> {
-        match rows(sql, Flavor::MySql) {
-            Some(Rows::Read(tables)) => {
-                return Some(tables.into_iter().map(|table| Cost::new(table, SHARED, Work::Reads)).collect());
-            }
-            Some(Rows::Write { table, given }) => {
-                let work = if given { Work::None } else { Work::Changes };
-                return Some(vec![Cost::new(table, SHARED, work)]);
-            }
-            None => {}
+        if let Some(costs) = row_costs(sql, Flavor::MySql, SHARED, SHARED) {
+            return Some(costs);
         }
         let tokens = significant(sql, Flavor::MySql).ok()?;
         let mut cursor = Cursor::new(&tokens);

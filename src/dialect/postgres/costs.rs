@@ -2,12 +2,10 @@
 //! statements have them; a test compares them with what the server shows.
 
 use super::Postgres;
-use crate::dialect::cost::{Cost, Costs, Rows, Stops, Work, rows};
+use crate::dialect::cost::{Cost, Costs, Lock, Stops, Work, row_costs};
 use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::{Flavor, Token, significant};
 use crate::dialect::{Dialect, Schema, Widening};
-
-type Lock = (&'static str, Stops);
 
 const ACCESS_SHARE: Lock = ("ACCESS SHARE", Stops::Nobody);
 const ROW_EXCLUSIVE: Lock = ("ROW EXCLUSIVE", Stops::SchemaChanges);
@@ -18,15 +16,8 @@ const ACCESS_EXCLUSIVE: Lock = ("ACCESS EXCLUSIVE", Stops::Everybody);
 
 impl Costs for Postgres {
     fn costs(&self, schema: &Schema, before: &[String], sql: &str) -> Option<Vec<Cost>> {
-        match rows(sql, Flavor::Postgres) {
-            Some(Rows::Read(tables)) => {
-                return Some(tables.into_iter().map(|table| Cost::new(table, ACCESS_SHARE, Work::Reads)).collect());
-            }
-            Some(Rows::Write { table, given }) => {
-                let work = if given { Work::None } else { Work::Changes };
-                return Some(vec![Cost::new(table, ROW_EXCLUSIVE, work)]);
-            }
-            None => {}
+        if let Some(costs) = row_costs(sql, Flavor::Postgres, ACCESS_SHARE, ROW_EXCLUSIVE) {
+            return Some(costs);
         }
         let tokens = significant(sql, Flavor::Postgres).ok()?;
         let mut cursor = Cursor::new(&tokens);

@@ -3,32 +3,24 @@
 
 use super::Sqlite;
 use crate::dialect::Schema;
-use crate::dialect::cost::{Cost, Costs, Rows, Stops, Work, rows};
+use crate::dialect::cost::{Cost, Costs, Lock, Stops, Work, row_costs};
 use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::{Flavor, significant};
 
-const WRITE: (&str, Stops) = ("the write lock", Stops::Writers);
+const WRITE: Lock = ("the write lock", Stops::Writers);
 
 impl Costs for Sqlite {
     fn costs(&self, schema: &Schema, _before: &[String], sql: &str) -> Option<Vec<Cost>> {
         let tokens = significant(sql, Flavor::Sqlite).ok()?;
         let one = |table: String, work| Some(vec![Cost::new(table, WRITE, work)]);
-        match rows(sql, Flavor::Sqlite) {
-            Some(Rows::Read(tables)) => {
-                return Some(tables.into_iter().map(|table| Cost::new(table, WRITE, Work::Reads)).collect());
-            }
-            Some(Rows::Write { table, given: true }) => return one(table, Work::None),
-            Some(Rows::Write { table, .. }) => {
-                // A rebuild: every row of one table goes into another.
-                let from = tokens.iter().position(|token| token.is_word("from"));
-                let from = from.and_then(|at| Cursor::new(&tokens[at + 1..]).name());
-                let copied = tokens.first().is_some_and(|verb| verb.is_word("insert"));
-                return match from.filter(|_| copied) {
-                    Some(from) => one(from, Work::Rewrites),
-                    None => one(table, Work::Changes),
-                };
-            }
-            None => {}
+        // A rebuild: every row of one table goes into another.
+        let copied = tokens.first().is_some_and(|verb| verb.is_word("insert"));
+        let from = tokens.iter().position(|token| token.is_word("from")).filter(|_| copied);
+        if let Some(from) = from.and_then(|at| Cursor::new(&tokens[at + 1..]).name()) {
+            return one(from, Work::Rewrites);
+        }
+        if let Some(costs) = row_costs(sql, Flavor::Sqlite, WRITE, WRITE) {
+            return Some(costs);
         }
         let mut cursor = Cursor::new(&tokens);
         if cursor.eat(&["alter", "table"]) {
