@@ -6,7 +6,7 @@ use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
-use crate::db::{Target, failpoint};
+use crate::db::Target;
 use crate::dialect::{Preflight, expression};
 use crate::plan::{
     Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, rights, schema_steps,
@@ -301,13 +301,13 @@ impl<'p> Session<'p> {
             self.refuse_interrupted()?;
             let since = Instant::now();
             let (connection, lease) = self.connection_and_lease();
+            connection.at("baseline.file");
             store::run_baseline(connection, lease, &entries, entry.version).await.map_err(|error| match error {
                 store::StoreError::Refinery(message) => {
                     store::StoreError::Refinery(format!("run {}: {message}", entry.label))
                 }
                 other => other,
             })?;
-            failpoint::pass("baseline.file");
             self.note(&entry.label, "done", None, Some(since.elapsed())).await?;
             self.tell(Event::Baseline { label: entry.label.clone(), took: since.elapsed() });
             done.push(entry.label.clone());
@@ -322,6 +322,7 @@ impl<'p> Session<'p> {
             return Ok(());
         }
         let what = format!("the syncs of {} cannot be installed", release.name);
+        self.connection.at("preflight");
         let refused = |reason: String, remedy| EngineError::Preflight { what: what.clone(), reason, remedy };
         for preflight in self.connection.shared_dialect().sync_preflight() {
             match preflight {

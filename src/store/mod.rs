@@ -110,6 +110,7 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
     if installed_version(connection).await? == STATE_VERSION {
         return Ok(());
     }
+    connection.at("store.install");
     let dialect = connection.shared_dialect();
     for statement in dialect.support() {
         connection.run(&statement).await?;

@@ -1,0 +1,116 @@
+//! The small project: a database dies at failpoint after failpoint, in every kind of step, until it comes to the end.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::lives::{Each, End, Lives, passed};
+use super::workshop::{self, BASELINE, Facts, Nodes, PHASES, UPGRADE};
+use crate::support::{Concertina, Project, TestDatabase, on_every_database};
+
+/// Where a run without a death comes to behind each phase, and the failpoints that it passes.
+pub(super) struct Undisturbed {
+    pub(super) facts: Vec<Facts>,
+    pub(super) passed: BTreeSet<String>,
+}
+
+/// A project, and the command on a database.
+pub(super) fn start(db: &TestDatabase) -> (Project, Concertina) {
+    let project = workshop::project(db.kind());
+    let concertina = Concertina::command(db).project(&project);
+    (project, concertina)
+}
+
+pub(super) async fn undisturbed(db: &TestDatabase, each: Each) -> Undisturbed {
+    let other = TestDatabase::create(db.kind(), "undisturbed").await;
+    let (project, concertina) = start(&other);
+    let trace = project.path().join("trace");
+    let concertina = concertina.env("CONCERTINA_FAILPOINT_TRACE", &trace.display().to_string());
+    concertina.run(BASELINE).expect_code(0);
+    workshop::seed(&other).await;
+    let mut facts = Vec::new();
+    for command in PHASES {
+        workshop::run_to_the_end(&other, &concertina, command).await;
+        facts.push(Facts::of(&other).await);
+    }
+    Undisturbed { facts, passed: passed(&trace, each).into_iter().collect() }
+}
+
+/// Runs a command, life after life, until one comes to its end; whatever may be done between two is done.
+pub(super) async fn live_through(
+    lives: &mut Lives,
+    db: &TestDatabase,
+    concertina: &Concertina,
+    command: &[&str],
+    nodes: &mut Option<Nodes<'_>>,
+) {
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut next = own(command);
+    loop {
+        let words: Vec<&str> = next.iter().map(String::as_str).collect();
+        match lives.live(concertina, &words) {
+            End::Died(place) => {
+                if let Some(nodes) = nodes {
+                    nodes.write(&format!("after a death at {place}")).await;
+                }
+            }
+            End::Ended(output) if output.code == Some(0) && words == command => return,
+            End::Ended(output) if output.code == Some(0) => next = own(command),
+            End::Ended(output) => next = workshop::attend(db, &output).await.unwrap_or_else(|| own(command)),
+        }
+    }
+}
+
+/// Goes through a release, dying everywhere, phase by phase and then on another database in one go: where a statement cannot
+/// share a transaction with its record, a death between the two keeps that step's record from ever being written as others are.
+pub(super) async fn die_everywhere(db: &TestDatabase, each: Each) {
+    let expected = undisturbed(db, each).await;
+    let mut lives = Lives::new(each);
+    let second = TestDatabase::create(db.kind(), "in_one_go").await;
+    for (db, commands) in [(db, &PHASES[..]), (&second, &[UPGRADE])] {
+        let (_project, concertina) = start(db);
+        live_through(&mut lives, db, &concertina, BASELINE, &mut None).await;
+        workshop::seed(db).await;
+        let mut nodes = Some(Nodes::start(db).await);
+        for (number, command) in commands.iter().enumerate() {
+            live_through(&mut lives, db, &concertina, command, &mut nodes).await;
+            let behind = expected.facts.len() - commands.len() + number;
+            Facts::of(db).await.expect(&expected.facts[behind], &format!("behind {command:?}"));
+        }
+        let mut nodes = nodes.expect("they were started");
+        nodes.write("at the end").await;
+        nodes.expect_kept("at the end").await;
+    }
+    let missed: Vec<_> = expected.passed.difference(lives.died_at()).collect();
+    assert!(missed.is_empty(), "nobody died at {missed:#?}");
+    let (deaths, passes) = (lives.died_at().len(), expected.passed.len());
+    say(&format!("{deaths} deaths on {}, at all of the {passes} places that a run without one passes", db.kind()));
+}
+
+on_every_database! {
+    async fn dying_at_every_failpoint_of_every_kind_of_step_loses_nothing(db: TestDatabase) {
+        die_everywhere(&db, Each::Sort).await;
+    }
+}
+
+/// A kind of step that the project lacks is not tested.
+#[test]
+fn the_project_has_every_kind_of_step_in_every_phase() {
+    let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/step/mod.rs")).expect("src/");
+    let (_, kinds) = source.split_once("\nstep_kinds! {").expect("the list of kinds");
+    let (kinds, _) = kinds.split_once("\n}").expect("its end");
+    let mut known = BTreeSet::new();
+    for line in kinds.lines().filter(|line| !line.trim().is_empty()) {
+        let word = line.split('"').nth(1).expect("a kind's word");
+        let phases = line.split(['[', ']']).nth(1).expect("its phases");
+        known.extend(phases.split(", ").map(|phase| (phase.to_lowercase(), word.to_owned())));
+    }
+    assert!(known.len() > 15, "{known:?}");
+    let found = workshop::kinds();
+    let missing: Vec<_> = known.difference(&found).collect();
+    assert!(missing.is_empty(), "the project has no {missing:?}");
+}
+
+#[expect(clippy::print_stderr, reason = "how many there were is worth knowing")]
+pub(super) fn say(text: &str) {
+    eprintln!("{text}");
+}
