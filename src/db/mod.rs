@@ -158,7 +158,15 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, place: Place::new("session"), _open: entry })
+        Ok(Self {
+            driver,
+            dialect,
+            target: target.clone(),
+            setting: None,
+            id,
+            place: Place::new("session"),
+            _open: entry,
+        })
     }
 
     /// A second session with the same database.

@@ -6,7 +6,7 @@ use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
-use crate::db::Target;
+use crate::db::{Class, Target};
 use crate::dialect::{Preflight, expression};
 use crate::plan::{
     Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, rights, schema_steps,
@@ -339,6 +339,10 @@ impl<'p> Session<'p> {
                         }
                     }
                     if let Err(error) = works {
+                        // A server that is gone has refused nothing.
+                        if error.class() == Class::Disconnected {
+                            return Err(error.into());
+                        }
                         let remedy = remedies.iter().find(|(code, _)| error.code() == Some(*code));
                         return Err(refused(error.to_string(), remedy.map(|(_, remedy)| remedy.clone())));
                     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::facts::Facts;
 use super::lives::{Each, End, Lives, passed};
-use super::workshop::{self, BASELINE, Facts, Nodes, PHASES, UPGRADE};
-use crate::support::{Concertina, Project, TestDatabase, on_every_database};
+use super::workshop::{self, BASELINE, Nodes, PHASES, UPGRADE};
+use crate::support::{Concertina, Kind, Project, TestDatabase, on_every_database};
 
 /// Where a run without a death comes to behind each phase, and the failpoints that it passes.
 pub(super) struct Undisturbed {
@@ -30,7 +31,7 @@ pub(super) async fn undisturbed(db: &TestDatabase, each: Each) -> Undisturbed {
     let mut facts = Vec::new();
     for command in PHASES {
         workshop::run_to_the_end(&other, &concertina, command).await;
-        facts.push(Facts::of(&other).await);
+        facts.push(workshop::facts(&other).await);
     }
     Undisturbed { facts, passed: passed(&trace, each).into_iter().collect() }
 }
@@ -41,18 +42,14 @@ pub(super) async fn live_through(
     db: &TestDatabase,
     concertina: &Concertina,
     command: &[&str],
-    nodes: &mut Option<Nodes<'_>>,
+    between: &mut impl AsyncFnMut(&str),
 ) {
     let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mut next = own(command);
     loop {
         let words: Vec<&str> = next.iter().map(String::as_str).collect();
         match lives.live(concertina, &words) {
-            End::Died(place) => {
-                if let Some(nodes) = nodes {
-                    nodes.write(&format!("after a death at {place}")).await;
-                }
-            }
+            End::Died(place) => between(&format!("after a death at {place}")).await,
             End::Ended(output) if output.code == Some(0) && words == command => return,
             End::Ended(output) if output.code == Some(0) => next = own(command),
             End::Ended(output) => next = workshop::attend(db, &output).await.unwrap_or_else(|| own(command)),
@@ -68,22 +65,27 @@ pub(super) async fn die_everywhere(db: &TestDatabase, each: Each) {
     let second = TestDatabase::create(db.kind(), "in_one_go").await;
     for (db, commands) in [(db, &PHASES[..]), (&second, &[UPGRADE])] {
         let (_project, concertina) = start(db);
-        live_through(&mut lives, db, &concertina, BASELINE, &mut None).await;
+        live_through(&mut lives, db, &concertina, BASELINE, &mut async |_| {}).await;
         workshop::seed(db).await;
-        let mut nodes = Some(Nodes::start(db).await);
+        let mut nodes = Nodes::start(db).await;
         for (number, command) in commands.iter().enumerate() {
-            live_through(&mut lives, db, &concertina, command, &mut nodes).await;
+            live_through(&mut lives, db, &concertina, command, &mut async |when| nodes.write(when).await).await;
             let behind = expected.facts.len() - commands.len() + number;
-            Facts::of(db).await.expect(&expected.facts[behind], &format!("behind {command:?}"));
+            workshop::facts(db).await.expect(&expected.facts[behind], &format!("behind {command:?}"));
         }
-        let mut nodes = nodes.expect("they were started");
         nodes.write("at the end").await;
         nodes.expect_kept("at the end").await;
     }
-    let missed: Vec<_> = expected.passed.difference(lives.died_at()).collect();
+    expect_all_died_at(&expected.passed, &lives, db.kind());
+}
+
+/// Fails where a run without a death passes a place that nobody died at.
+#[track_caller]
+pub(super) fn expect_all_died_at(passed: &BTreeSet<String>, lives: &Lives, kind: Kind) {
+    let missed: Vec<_> = passed.difference(lives.died_at()).collect();
     assert!(missed.is_empty(), "nobody died at {missed:#?}");
-    let (deaths, passes) = (lives.died_at().len(), expected.passed.len());
-    say(&format!("{deaths} deaths on {}, at all of the {passes} places that a run without one passes", db.kind()));
+    let (deaths, passes) = (lives.died_at().len(), passed.len());
+    say(&format!("{deaths} deaths on {kind}, at all of the {passes} places that a run without one passes"));
 }
 
 on_every_database! {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::conformance::schema::Schema;
-use crate::conformance::{introspect, leftovers};
+use super::facts::Facts;
+use crate::conformance::introspect;
 use crate::support::{Concertina, Kind, Output, Project, Session, TestDatabase};
 
 pub(super) const BASELINE: &[&str] = &["upgrade", "--to", "r0"];
@@ -212,49 +212,8 @@ pub(super) async fn run_to_the_end(db: &TestDatabase, concertina: &Concertina, c
 }
 
 /// What must be the same however a database came to it.
-#[derive(Debug)]
-pub(super) struct Facts {
-    schema: Schema,
-    ours: BTreeSet<leftovers::Object>,
-    records: Vec<String>,
-    seeds: Vec<String>,
-}
-
-impl Facts {
-    pub(super) async fn of(db: &TestDatabase) -> Self {
-        let mut session = db.owner().await;
-        let state = "CASE WHEN finished_at IS NULL THEN 'open' ELSE 'done' END";
-        let mut records = Vec::new();
-        for query in [
-            format!("SELECT step_id, phase, kind, summary, file, checksum, failure, {state} FROM concertina_step"),
-            format!("SELECT backfill_id, checksum, {state} FROM concertina_backfill"),
-            format!("SELECT release_name, phase, {state} FROM concertina_phase"),
-            "SELECT step_id, memory FROM concertina_undo".to_owned(),
-            "SELECT table_name, trigger_name, fingerprint FROM concertina_trigger".to_owned(),
-            "SELECT table_name, object_number, object, definition FROM concertina_object".to_owned(),
-            // Each is done once, whoever did it, and however often it was begun; unless a person says that it is.
-            "SELECT subject, COUNT(*) FROM concertina_history WHERE outcome = 'done' AND subject LIKE 'r1/%' \
-             AND subject NOT IN (SELECT step_id FROM concertina_step WHERE kind = 'sql') GROUP BY subject"
-                .to_owned(),
-        ] {
-            let mut rows = session.lines(query).await;
-            rows.sort();
-            records.extend(rows);
-        }
-        let seeds = format!("SELECT id, visibility, note FROM goods WHERE id <= {SEEDS} ORDER BY id");
-        let (schema, ours) = (introspect::schema(db).await, leftovers::ours(db).await);
-        Self { schema, ours, records, seeds: session.lines(seeds).await }
-    }
-
-    #[track_caller]
-    pub(super) fn expect(&self, expected: &Self, when: &str) {
-        assert_eq!(Schema::differences(&expected.schema, &self.schema), [], "{when}");
-        assert_eq!(self.ours, expected.ours, "{when}");
-        let lost: Vec<_> = expected.records.iter().filter(|record| !self.records.contains(record)).collect();
-        let added: Vec<_> = self.records.iter().filter(|record| !expected.records.contains(record)).collect();
-        assert!(lost.is_empty() && added.is_empty(), "{when}, {added:#?} stand in the place of {lost:#?}");
-        assert_eq!(self.seeds, expected.seeds, "{when}");
-    }
+pub(super) async fn facts(db: &TestDatabase) -> Facts {
+    Facts::of(db, &format!("SELECT id, visibility, note FROM goods WHERE id <= {SEEDS} ORDER BY id")).await
 }
 
 /// The application's nodes: those of the old release until contract begins, those of the new one from the sync on.

@@ -79,8 +79,7 @@ fn an_index_that_was_interrupted_anywhere_is_finished() {
         for (phase, indexes) in [("expand", "5|0|1"), ("contract", "10|0|2")] {
             let mut deaths = 0;
             loop {
-                let statement =
-                    train.concertina().env("CONCERTINA_FAILPOINT", "step.statement.after").run(&[phase]);
+                let statement = train.concertina().env("CONCERTINA_FAILPOINT", "step.statement.after").run(&[phase]);
                 if statement.code == Some(0) {
                     break;
                 }
