@@ -5,9 +5,10 @@
 //! statements belong to. So no statement can be forgotten. A few more stand between statements, where work is in memory.
 //!
 //! `CONCERTINA_FAILPOINT=step.statement.after` dies at the first pass through that name, `step.statement.after:3` at the third,
-//! and `*:7` at the seventh pass through any. `!a@b c` dies at the first pass whose name and kind of step are none of these,
-//! and `!!a@id#1 c` tells every single pass from the others: so one database goes through all of them, a life each.
-//! `CONCERTINA_FAILPOINT_TRACE` names a file that is told of each pass, in both forms.
+//! `step.statement.after@r2/expand/01_a/1#2` at the second one of a step, and `*:7` at the seventh pass through any. `!a@b c`
+//! dies at the first pass whose name and kind of step are none of these, and `!!a@id#1 c` tells every single pass from the
+//! others: so one database goes through all of them, a life each. `CONCERTINA_FAILPOINT_TRACE` names a file that is told of each
+//! pass, in both forms.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -54,7 +55,7 @@ pub fn pass(name: &str) {
 /// Where to die.
 #[derive(Debug, PartialEq, Eq)]
 enum Wanted {
-    /// At this pass through a name, or through any.
+    /// At this pass through a name, or through any; or at the pass of which this is the full name.
     Nth(Option<String>, u32),
     /// At the first pass of a sort that is not among these.
     NewSort(BTreeSet<String>),
@@ -118,7 +119,7 @@ impl Plan {
         }
         let dies = match &self.wanted {
             Wanted::Nth(None, count) => any == *count,
-            Wanted::Nth(Some(wanted), count) => wanted == name && nth == *count,
+            Wanted::Nth(Some(wanted), count) => (wanted == name && nth == *count) || *wanted == one,
             Wanted::NewSort(known) => !known.contains(&sort),
             Wanted::New(known) => !known.contains(&one),
             Wanted::Never => false,

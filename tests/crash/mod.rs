@@ -11,6 +11,7 @@ mod deep;
 mod every_kind;
 mod facts;
 mod lives;
+mod rolled_back;
 mod workshop;
 
 fn is_deep() -> bool {
