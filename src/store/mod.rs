@@ -117,7 +117,7 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
     }
     let files = STATE_SCHEMA.map(|(label, sql)| (label.to_owned(), sql.to_owned()));
     let latest = refinery_core::Target::Latest;
-    refinery_bridge::run(connection, lease.token(), &files, STATE_HISTORY, latest, &[]).await?;
+    refinery_bridge::run(connection, (lease.token(), "store.install"), &files, STATE_HISTORY, latest, &[]).await?;
     control::set(connection, control::Setting::Program, Some(env!("CARGO_PKG_VERSION"))).await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
     Ok(())

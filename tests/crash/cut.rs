@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use super::every_kind::{say, start, undisturbed};
 use super::is_deep;
 use super::lives::Each;
-use super::workshop::{self, BASELINE, Nodes, PHASES};
-use crate::support::{Kind, Moment, Proxy, Reach, TestDatabase, on_every_server};
+use super::workshop::{self, BASELINE, EXPAND, Nodes, PHASES};
+use crate::support::{Kind, Moment, Proxy, Reach, TestDatabase, on_every_server, run};
 
 /// Whether a statement changes something, by its first word.
 fn changes(statement: &str) -> bool {
@@ -97,6 +97,21 @@ on_every_server! {
             each_cut_alone(db.kind(), Moment::After).await;
         }
     }
+}
+
+#[test]
+fn a_connection_that_is_lost_while_the_server_is_tried_is_no_refusal() {
+    run(Kind::MySql, "lost_while_the_server_is_tried", async |db: TestDatabase| {
+        let (_project, concertina) = start(&db);
+        concertina.run(BASELINE).expect_code(0);
+        let proxy = Proxy::before(db.kind(), db.owner_url());
+        let tries = |statement: &str| changes(statement) && statement.contains("concertina_preflight");
+        proxy.cut_at(tries, Moment::Before, Reach::All, &[2]);
+        // 6 would say that the server does not let triggers be made.
+        concertina.clone().database(proxy.url()).run(EXPAND).expect_code(1);
+        assert_eq!(proxy.cuts(), 1, "nothing is tried: how is it found out then?");
+        workshop::run_to_the_end(&db, &concertina, EXPAND).await;
+    });
 }
 
 /// Cuts at one statement or commit in the life of a database, at each in turn.
