@@ -35,7 +35,7 @@ pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
             StoreError::Held(_) | StoreError::Lost | StoreError::RangeMoved | StoreError::StillThere,
         ) => HELD,
         EngineError::Drift(_) | EngineError::BrokenTriggers(_) => DRIFT,
-        EngineError::NeedsPerson { .. } => PERSON,
+        EngineError::NeedsPerson { .. } | EngineError::BaselineHalfDone { .. } => PERSON,
         EngineError::Interrupted => 128 + signal,
     }
 }

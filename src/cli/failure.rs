@@ -189,6 +189,10 @@ fn hint(error: &EngineError) -> Option<String> {
         EngineError::NeedsPerson { id, .. } => format!(
             "look whether it took effect, then say so: concertina resolve {id} --applied, or concertina resolve {id} --not-applied"
         ),
+        EngineError::BaselineHalfDone { label, .. } => format!(
+            "look how far it came: if it is all there, concertina baseline --at {label} compares and records it; otherwise remove \
+             what there is of it, and run the same command again"
+        ),
         EngineError::BaselineDiffers(_) => {
             "name the version that the database is at, or bring the database to it; nothing was recorded".to_owned()
         }

@@ -9,7 +9,7 @@ use super::Target;
 const UNREACHABLE: &str = "check that the server runs, and the host and port in the URL";
 
 /// An error of a session; its message never holds a password.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum DbError {
     /// The URL is none.
     #[error("read the database URL: {reason}")]

@@ -19,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
+use failpoint::Place;
 pub use open::end_open_sessions;
 pub use target::{Target, without_passwords};
 pub use value::{NamedRow, Row, Value};
@@ -38,6 +39,8 @@ pub struct Connection {
     setting: Option<&'static str>,
     /// The server's number for this session.
     id: i64,
+    /// What its statements belong to.
+    place: Place,
     _open: open::Entry,
 }
 
@@ -98,11 +101,15 @@ impl Connection {
                     .connect()
                     .await
                     .map_err(failed)?;
-                let (version, id): (String, i64) =
-                    sqlx::query_as("SELECT current_setting('server_version'), pg_backend_pid()::bigint")
-                        .fetch_one(&mut connection)
-                        .await
-                        .map_err(failed)?;
+                // The catalog's own queries look so dear that PostgreSQL compiles them: 20 ms for 1 ms of work, many times a
+                // command. There is no JIT before PostgreSQL 11.
+                let (version, id, _): (String, i64, Option<String>) = sqlx::query_as(
+                    "SELECT current_setting('server_version'), pg_backend_pid()::bigint, \
+                     CASE WHEN current_setting('server_version_num')::int >= 110000 THEN set_config('jit', 'off', false) END",
+                )
+                .fetch_one(&mut connection)
+                .await
+                .map_err(failed)?;
                 (Driver::Postgres(Box::new(connection)), version, id)
             }
             Kind::MySql => {
@@ -151,12 +158,21 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, _open: entry })
+        Ok(Self {
+            driver,
+            dialect,
+            target: target.clone(),
+            setting: None,
+            id,
+            place: Place::new("session"),
+            _open: entry,
+        })
     }
 
     /// A second session with the same database.
     pub async fn another(&self) -> Result<Self, DbError> {
         let mut other = Self::open(&self.target, false).await?;
+        other.at("beside");
         if let Some(setting) = self.setting {
             other.keep_setting(setting).await?;
         }
@@ -165,9 +181,20 @@ impl Connection {
 
     /// Runs a statement that sets something of the session, here and in every session that is opened beside this one.
     pub async fn keep_setting(&mut self, setting: &'static str) -> Result<(), DbError> {
-        self.run(setting).await?;
+        self.send(setting).await?;
         self.setting = Some(setting);
         Ok(())
+    }
+
+    /// Says what the statements from here on belong to: the failpoints around each are named by it.
+    pub fn at(&mut self, place: &'static str) {
+        self.place.name = place;
+    }
+
+    /// Says which step the statements from here on belong to, by its kind's word and its id; both are empty behind it.
+    pub fn about(&mut self, kind: &str, step: &str) {
+        kind.clone_into(&mut self.place.kind);
+        step.clone_into(&mut self.place.step);
     }
 
     /// The SQL this database speaks.
@@ -187,6 +214,14 @@ impl Connection {
 
     /// Runs one or several statements unprepared: DDL, settings, files.
     pub async fn run(&mut self, sql: &str) -> Result<(), DbError> {
+        self.place.pass("before");
+        self.send(sql).await?;
+        self.place.pass("after");
+        Ok(())
+    }
+
+    /// Runs what changes nothing that outlives the session, so that there is nothing to die before or after.
+    async fn send(&mut self, sql: &str) -> Result<(), DbError> {
         tracing::debug!(sql, "run");
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         on_driver!(&mut self.driver, connection => query.execute(connection.as_mut()).await.map(drop))
@@ -196,7 +231,8 @@ impl Connection {
     /// Runs one statement with bound values, and returns how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         tracing::trace!(sql, "execute");
-        match &mut self.driver {
+        self.place.pass_with_state("before");
+        let changed = match &mut self.driver {
             Driver::Postgres(connection) => {
                 let query = bound!(sql, values, cached = false);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
@@ -210,7 +246,9 @@ impl Connection {
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
         }
-        .map_err(|error| DbError::query(sql, &error))
+        .map_err(|error| DbError::query(sql, &error))?;
+        self.place.pass_with_state("after");
+        Ok(changed)
     }
 
     /// Runs one query with bound values.
@@ -268,15 +306,18 @@ impl Connection {
 
     /// Opens a transaction that will write.
     pub async fn begin(&mut self) -> Result<(), DbError> {
-        self.run(self.dialect.clone().begin()).await
+        self.send(self.dialect.clone().begin()).await
     }
     /// Commits.
     pub async fn commit(&mut self) -> Result<(), DbError> {
-        self.run("COMMIT").await
+        self.place.pass_with_state("commit.before");
+        self.send("COMMIT").await?;
+        self.place.pass("commit.after");
+        Ok(())
     }
     /// Rolls back; an error is swallowed, since the work's own error matters more and a lost session has rolled back.
     pub async fn rollback(&mut self) {
-        if let Err(error) = self.run("ROLLBACK").await {
+        if let Err(error) = self.send("ROLLBACK").await {
             tracing::debug!(%error, "rollback");
         }
     }
@@ -310,7 +351,7 @@ impl Connection {
     /// Limits how long later statements wait for a table's lock; `instant` is how long an instant is, where it is not the
     /// database's own.
     pub async fn set_patience(&mut self, patience: Patience, instant: Option<Duration>) -> Result<(), DbError> {
-        self.run(&self.dialect.lock_wait(patience, instant)).await
+        self.send(&self.dialect.lock_wait(patience, instant)).await
     }
 
     /// Reads the live schema.

@@ -72,6 +72,7 @@ async fn scratch_schema(connection: &Connection, entries: &[BaselineEntry]) -> R
         Kind::Postgres | Kind::MySql => connection.another().await?,
     };
     let (enter, leave) = dialect.scratch(&name).unwrap_or_default();
+    scratch.at("scratch");
     let work = async |scratch: &mut Connection| -> Result<Schema, EngineError> {
         for statement in &enter {
             scratch.run(statement).await?;

@@ -35,6 +35,7 @@ pub async fn tune(
 impl Session<'_> {
     async fn pause(&mut self, hold: bool) -> Result<bool, EngineError> {
         refuse_strange(&mut self.connection).await?;
+        self.connection.at("control");
         let setting = control::Setting::Pause;
         let changed = control::set(&mut self.connection, setting, hold.then_some("hold")).await?;
         let command = if hold { "pause" } else { "resume" };
@@ -50,6 +51,7 @@ impl Session<'_> {
         // Each signal is tried before anybody goes by it.
         let settings = Settings::new(&self.project.manifest, &[&tuned]);
         drop(Throttles::start(&self.connection, &settings, None).await?);
+        self.connection.at("control");
         let text = serde_json::to_string(&tuned).ok().filter(|_| !tuned.is_empty());
         control::set(&mut self.connection, control::Setting::Tuning, text.as_deref()).await?;
         store::append_unleased(&mut self.connection, "tune", "done", text).await?;

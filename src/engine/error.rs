@@ -87,6 +87,14 @@ pub enum EngineError {
         /// Its statements.
         sql: Vec<String>,
     },
+    /// Only a person can know how far an earlier run came in a file of the baseline.
+    #[error("an earlier run did not come to the end of {label}, and this database keeps what it had done: {reason}")]
+    BaselineHalfDone {
+        /// The file.
+        label: String,
+        /// Why it could not be run once more.
+        reason: String,
+    },
     /// A backfill cannot go on.
     #[error("backfill {id}: {reason}")]
     Backfill {

@@ -6,7 +6,7 @@ use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
-use crate::db::{Target, failpoint};
+use crate::db::{Class, Target};
 use crate::dialect::{Preflight, expression};
 use crate::plan::{
     Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, rights, schema_steps,
@@ -282,17 +282,24 @@ impl<'p> Session<'p> {
     }
 
     async fn baseline_began(&mut self) -> Result<bool, EngineError> {
+        Ok(!self.begun_baseline_files().await?.is_empty())
+    }
+
+    /// The files of the baseline that were begun, in this run or an earlier one.
+    async fn begun_baseline_files(&mut self) -> Result<Vec<String>, EngineError> {
         if !store::is_installed(&mut self.connection).await? {
-            return Ok(false);
+            return Ok(Vec::new());
         }
-        let filter = EventFilter { subject: Some(BASELINE_BEGAN.to_owned()), limit: Some(1), ..EventFilter::default() };
-        Ok(!store::events(&mut self.connection, &filter).await?.is_empty())
+        let filter = EventFilter { subject: Some(BASELINE_BEGAN.to_owned()), ..EventFilter::default() };
+        let events = store::events(&mut self.connection, &filter).await?;
+        Ok(events.into_iter().map(|event| event.detail.unwrap_or_default()).collect())
     }
 
     async fn apply_baseline(&mut self) -> Result<Vec<String>, EngineError> {
         let pending = self.standing().baseline_pending;
         let mut done = Vec::new();
-        self.note(BASELINE_BEGAN, "started", None, None).await?;
+        let begun = self.begun_baseline_files().await?;
+        let transactional = self.connection.dialect().transactional_ddl();
         let entries = self.baseline_entries();
         for entry in &entries {
             if !pending.contains(&entry.label) {
@@ -300,14 +307,18 @@ impl<'p> Session<'p> {
             }
             self.refuse_interrupted()?;
             let since = Instant::now();
+            self.note(BASELINE_BEGAN, "started", Some(entry.label.clone()), None).await?;
+            let half_done = !transactional && begun.contains(&entry.label);
             let (connection, lease) = self.connection_and_lease();
             store::run_baseline(connection, lease, &entries, entry.version).await.map_err(|error| match error {
-                store::StoreError::Refinery(message) => {
-                    store::StoreError::Refinery(format!("run {}: {message}", entry.label))
+                store::StoreError::Refinery(reason) if half_done => {
+                    EngineError::BaselineHalfDone { label: entry.label.clone(), reason }
                 }
-                other => other,
+                store::StoreError::Refinery(message) => {
+                    store::StoreError::Refinery(format!("run {}: {message}", entry.label)).into()
+                }
+                other => other.into(),
             })?;
-            failpoint::pass("baseline.file");
             self.note(&entry.label, "done", None, Some(since.elapsed())).await?;
             self.tell(Event::Baseline { label: entry.label.clone(), took: since.elapsed() });
             done.push(entry.label.clone());
@@ -322,6 +333,7 @@ impl<'p> Session<'p> {
             return Ok(());
         }
         let what = format!("the syncs of {} cannot be installed", release.name);
+        self.connection.at("preflight");
         let refused = |reason: String, remedy| EngineError::Preflight { what: what.clone(), reason, remedy };
         for preflight in self.connection.shared_dialect().sync_preflight() {
             match preflight {
@@ -338,6 +350,10 @@ impl<'p> Session<'p> {
                         }
                     }
                     if let Err(error) = works {
+                        // A server that is gone has refused nothing.
+                        if error.class() == Class::Disconnected {
+                            return Err(error.into());
+                        }
                         let remedy = remedies.iter().find(|(code, _)| error.code() == Some(*code));
                         return Err(refused(error.to_string(), remedy.map(|(_, remedy)| remedy.clone())));
                     }

@@ -65,6 +65,7 @@ impl Session<'_> {
         self.take_lease("resolve").await?;
         self.refuse_decided(id)?;
         let (connection, lease) = self.connection_and_lease();
+        connection.at("resolve");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;
@@ -128,6 +129,7 @@ impl Session<'_> {
             (steps, backfills)
         };
         let (connection, lease) = self.connection_and_lease();
+        connection.at("resolve");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;

@@ -12,7 +12,7 @@ use super::report::reading;
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Project, Release};
-use crate::db::{Connection, Target, failpoint};
+use crate::db::{Connection, Target};
 use crate::dialect::{Dialect, Statement};
 use crate::plan::{
     Gate, NewWrites, Refused, UndoOf, UndoStep, Verdict, check_rollback, kept_tables, new_writes, rollback_target,
@@ -124,9 +124,7 @@ impl<'p> Session<'p> {
         let since = Instant::now();
         self.tell(Event::RollbackStarted { release: release.name.clone() });
         self.begin_rollback(release).await?;
-        failpoint::pass("rollback.begin");
         let stays = self.undo_steps(release).await?;
-        failpoint::pass("rollback.end");
         self.end_rollback(release, since).await?;
         Ok(self.rolled_back(Some(release), stays))
     }
@@ -239,6 +237,7 @@ impl<'p> Session<'p> {
         let backfills: Vec<String> =
             self.facts.backfills.keys().filter(|id| id.starts_with(&prefix)).cloned().collect();
         let (connection, lease) = self.connection_and_lease();
+        connection.at("rollback.begin");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;
@@ -277,6 +276,7 @@ impl<'p> Session<'p> {
 
     async fn leave(&mut self, id: &str, reason: &str) -> Result<(), EngineError> {
         let (connection, lease) = self.connection_and_lease();
+        connection.at("rollback.leave");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;
@@ -289,6 +289,7 @@ impl<'p> Session<'p> {
 
     async fn forget(&mut self, id: &str) -> Result<(), EngineError> {
         let (connection, lease) = self.connection_and_lease();
+        connection.at("rollback.forget");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;
@@ -308,6 +309,7 @@ impl<'p> Session<'p> {
         self.facts.phases.remove(&(release.name.clone(), Phase::Expand));
         let tables = states(&kept_tables(self.project, &self.facts), &self.connection.inspect().await?);
         let (connection, lease) = self.connection_and_lease();
+        connection.at("rollback.end");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
                 lease.fence(connection).await?;

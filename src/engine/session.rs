@@ -192,6 +192,7 @@ impl<'p> Session<'p> {
     ) -> Result<(), EngineError> {
         let took = took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
         let (connection, lease) = self.connection_and_lease();
+        connection.at("history");
         Ok(store::append(connection, lease, subject, outcome, detail, took).await?)
     }
 
@@ -210,6 +211,7 @@ impl<'p> Session<'p> {
     pub(super) async fn start_phase(&mut self, release: &str, phase: Phase) -> Result<Instant, EngineError> {
         self.tell(Event::PhaseStarted { release: release.to_owned(), phase });
         let (connection, lease) = self.connection_and_lease();
+        connection.at("phase.start");
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
@@ -227,11 +229,11 @@ impl<'p> Session<'p> {
         phase: Phase,
         since: Instant,
     ) -> Result<(), EngineError> {
-        crate::db::failpoint::pass("phase.finish");
         let took = since.elapsed();
         let milliseconds = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
         let tables = states(&kept_tables(self.project, &self.facts), &self.connection.inspect().await?);
         let (connection, lease) = self.connection_and_lease();
+        connection.at("phase.finish");
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
@@ -284,6 +286,7 @@ impl<'p> Session<'p> {
                     Err(error) => ("failed", Some(error.to_string())),
                 };
                 let took = i64::try_from(self.opened.elapsed().as_millis()).ok();
+                self.connection.at("history");
                 let noted = store::append(&mut self.connection, &lease, store::COMMAND, word, detail, took);
                 if let Err(error) = noted.await {
                     tracing::debug!(%error, "note how the command ended");

@@ -9,7 +9,7 @@ use super::blockers::{Attempts, Watch};
 use super::session::Session;
 use super::{EngineError, Event};
 use crate::catalog::{Diagnostic, Diagnostics, Release, StepLocks};
-use crate::db::{Class, Connection, DbError, Row, Value, failpoint};
+use crate::db::{Class, Connection, DbError, Row, Value};
 use crate::dialect::offending::SHOWN_ROWS;
 use crate::dialect::{Patience, Script, Statement};
 use crate::plan::{Planned, PlannedStep, StepFact, schema_steps, syncs_to_put_back};
@@ -92,11 +92,14 @@ impl Session<'_> {
             lease: self.shared_lease(),
             cancel_after: self.cancel_blockers_after,
         };
-        tokio::select! {
+        self.connection.about(step.word(), &step.id);
+        let done = tokio::select! {
             biased;
             done = self.try_step(release, phase, step, &attempts) => done,
             never = watch.run() => match never {},
-        }
+        };
+        self.connection.about("", "");
+        done
     }
 
     async fn try_step(
@@ -219,6 +222,7 @@ impl Session<'_> {
 
     async fn attempt(&mut self, start: &StepStart, script: &Script, asking: &Asking<'_>) -> Result<(), Failure> {
         let dialect = self.connection.shared_dialect();
+        self.connection.at("step.foreign_keys");
         for pragma in dialect.foreign_keys(false).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
         }
@@ -227,6 +231,7 @@ impl Session<'_> {
         } else {
             self.attempt_between_records(start, script, asking).await
         };
+        self.connection.at("step.foreign_keys");
         for pragma in dialect.foreign_keys(true).iter().filter(|_| script.without_foreign_keys) {
             self.connection.run(pragma).await?;
         }
@@ -241,25 +246,21 @@ impl Session<'_> {
     ) -> Result<(), Failure> {
         let since = Instant::now();
         let (connection, lease) = self.connection_and_lease();
+        connection.at("step.start");
         let done = connection
             .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
                 lease.look(connection).await?;
                 store::start_step(connection, start).await?;
-                failpoint::pass("step.begin");
                 // Only the step's own statements ask for an instant; our rows can wait for the heartbeat to be done.
                 asking.set_patience(connection, script.patience).await?;
                 run_statements(connection, script, asking, false).await?;
                 connection.set_patience(Patience::Seconds, None).await?;
                 let seen = look(connection, script).await?;
-                failpoint::pass("step.ran");
-                finish(connection, lease, start, since, &seen).await?;
-                failpoint::pass("step.finished");
-                Ok(())
+                finish(connection, lease, start, since, &seen).await
             })
             .await;
-        match done {
-            Ok(()) => failpoint::pass("step.committed"),
-            Err(_) => self.connection.set_patience(Patience::Seconds, None).await?,
+        if done.is_err() {
+            self.connection.set_patience(Patience::Seconds, None).await?;
         }
         // Rolled back: nothing ran.
         done.map_err(|failure| match failure {
@@ -276,6 +277,7 @@ impl Session<'_> {
     ) -> Result<(), Failure> {
         let since = Instant::now();
         let (connection, lease) = self.connection_and_lease();
+        connection.at("step.start");
         connection
             .transaction(async |connection: &mut Connection| -> Result<(), Failure> {
                 lease.fence(connection).await?;
@@ -284,8 +286,8 @@ impl Session<'_> {
             .await?;
         let fact = StepFact { checksum: start.checksum.clone(), body: start.body.clone(), finished: false };
         self.facts.steps.entry(start.id.clone()).and_modify(|fact| fact.finished = false).or_insert(fact);
-        failpoint::pass("step.begin");
         let (connection, lease) = self.connection_and_lease();
+        connection.at("step.instant");
         lease.fence(connection).await?;
         asking.have_for_an_instant(connection, script).await.map_err(|error| Failure::Statement(error, 0))?;
         asking.set_patience(connection, script.patience).await?;
@@ -295,7 +297,6 @@ impl Session<'_> {
             return Err(undo(connection, script, failure).await);
         }
         let seen = look(connection, script).await?;
-        failpoint::pass("step.ran");
         // The statements have run, so it is the record alone that is tried again.
         loop {
             let done = connection
@@ -303,10 +304,7 @@ impl Session<'_> {
             match done.await {
                 Err(Failure::Statement(error, _)) if asking.may_try_again(&error) => pause().await,
                 Err(Failure::Statement(error, _)) => return Err(Failure::Engine(error.into())),
-                done => {
-                    failpoint::pass("step.committed");
-                    return done;
-                }
+                done => return done,
             }
         }
     }
@@ -314,6 +312,7 @@ impl Session<'_> {
     /// Records a step that an earlier run, or an earlier try, has carried out.
     async fn record(&mut self, start: &StepStart, earlier_run: bool) -> Result<(), EngineError> {
         let (connection, lease) = self.connection_and_lease();
+        connection.at("step.found");
         let detail = earlier_run.then(|| "an earlier run had done it and died before it could say so".to_owned());
         connection
             .transaction(async |connection: &mut Connection| {
@@ -328,6 +327,7 @@ impl Session<'_> {
     async fn record_failure(&mut self, start: &StepStart, failure: &str) -> Result<(), EngineError> {
         let known = self.facts.steps.contains_key(&start.id);
         let (connection, lease) = self.connection_and_lease();
+        connection.at("step.failure");
         connection
             .transaction(async |connection: &mut Connection| {
                 lease.fence(connection).await?;
@@ -382,6 +382,7 @@ async fn finish(
     since: Instant,
     seen: &[SeenTrigger],
 ) -> Result<(), Failure> {
+    connection.at("step.finish");
     lease.fence(connection).await?;
     store::end_step(connection, start).await?;
     store::save_triggers(connection, seen).await?;
@@ -401,6 +402,7 @@ async fn run_statements(
     asking: &Asking<'_>,
     again: bool,
 ) -> Result<(), Failure> {
+    connection.at("step.statement");
     let mut again = again.then_some(script.patience);
     for (position, statement) in script.statements.iter().enumerate() {
         let failed = |error: DbError| Failure::Statement(error, position);
@@ -426,10 +428,8 @@ async fn run_statements(
             Statement::Patience(patience) => {
                 asking.set_patience(connection, *patience).await.map_err(failed)?;
                 again = again.map(|_| *patience);
-                continue;
             }
         }
-        failpoint::pass("step.statement");
     }
     Ok(())
 }
@@ -456,6 +456,7 @@ async fn undo(connection: &mut Connection, script: &Script, failure: Failure) ->
     if script.undo.is_empty() || error.class() == Class::Disconnected {
         return Failure::Statement(error, ran);
     }
+    connection.at("step.undo");
     for sql in &script.undo {
         if let Err(error) = connection.run(sql).await {
             tracing::warn!(%error, sql, "take a failed step back");

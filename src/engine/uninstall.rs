@@ -136,11 +136,11 @@ impl Session<'_> {
             attempts: &attempts,
         };
         let sql = self.connection.shared_dialect().drop_own(object);
+        self.connection.at("uninstall.object");
         asking.set_patience(&mut self.connection, Patience::Instant).await?;
         let done = asking.run(&mut self.connection, &sql, Some(Patience::Instant)).await;
         self.connection.set_patience(Patience::Seconds, None).await?;
         done?;
-        crate::db::failpoint::pass("uninstall.removed");
         self.tell(Event::StepDone { summary, took: Some(since.elapsed()) });
         Ok(())
     }

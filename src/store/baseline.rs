@@ -102,7 +102,8 @@ async fn run_to(
 ) -> Result<(), StoreError> {
     let recorded = applied_baseline(connection).await?;
     let afterwards = if is_narrow(&recorded, entries) { narrowed(entries) } else { Vec::new() };
-    refinery_bridge::run(connection, lease.token(), &files(entries), HISTORY, target, &afterwards).await.map(drop)
+    let holder = (lease.token(), "baseline.file");
+    refinery_bridge::run(connection, holder, &files(entries), HISTORY, target, &afterwards).await.map(drop)
 }
 
 /// Whether the history is kept by a refinery with 32-bit versions, which would call our checksums divergent.

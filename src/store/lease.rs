@@ -104,6 +104,7 @@ impl Grip {
 impl Lease {
     /// Takes the lease, or says who holds it.
     pub async fn take(connection: &mut Connection, command: &str) -> Result<Self, StoreError> {
+        connection.at("lease.take");
         ensure_table(connection).await?;
         let process = Process::this();
         let dialect = connection.shared_dialect();
@@ -167,6 +168,7 @@ impl Lease {
 
     /// Joins those who migrate, or says who holds the lease. The tables are there.
     pub async fn join(connection: &mut Connection, command: &str) -> Result<Self, StoreError> {
+        connection.at("lease.join");
         ensure_table(connection).await?;
         worker::reap(connection).await?;
         let process = Process::this();
@@ -270,6 +272,7 @@ impl Lease {
     /// Gives the lease back.
     pub async fn release(&self, connection: &mut Connection) -> Result<(), StoreError> {
         self.heartbeat.abort();
+        connection.at("lease.release");
         let (sql, values): (_, Vec<Value>) = match &self.grip {
             Grip::Runner(token) => (
                 "UPDATE concertina_lease SET expires_at = 0, sessions = '', process = '' WHERE name = ? AND token = ?",
@@ -332,6 +335,7 @@ async fn current_token(connection: &mut Connection) -> Result<Option<i64>, DbErr
 async fn beat(mut connection: Connection, grip: Grip, lost: Arc<AtomicBool>) {
     loop {
         tokio::time::sleep(HEARTBEAT).await;
+        connection.at("lease.beat");
         match grip.fence(&mut connection).await {
             Ok(()) => {}
             Err(StoreError::Lost) => {

@@ -110,13 +110,14 @@ pub async fn install(connection: &mut Connection, lease: &Lease) -> Result<(), S
     if installed_version(connection).await? == STATE_VERSION {
         return Ok(());
     }
+    connection.at("store.install");
     let dialect = connection.shared_dialect();
     for statement in dialect.support() {
         connection.run(&statement).await?;
     }
     let files = STATE_SCHEMA.map(|(label, sql)| (label.to_owned(), sql.to_owned()));
     let latest = refinery_core::Target::Latest;
-    refinery_bridge::run(connection, lease.token(), &files, STATE_HISTORY, latest, &[]).await?;
+    refinery_bridge::run(connection, (lease.token(), "store.install"), &files, STATE_HISTORY, latest, &[]).await?;
     control::set(connection, control::Setting::Program, Some(env!("CARGO_PKG_VERSION"))).await?;
     debug_assert!(STATE_HISTORY.starts_with(PREFIX), "our tables have our prefix");
     Ok(())

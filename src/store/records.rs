@@ -270,6 +270,9 @@ pub async fn save_triggers(
     Ok(())
 }
 
+/// How many rows one statement inserts: all three take some thousand values and more.
+const ROWS_AT_ONCE: usize = 200;
+
 /// Records what tables look like, and forgets those that are not named.
 pub async fn save_tables(
     connection: &mut Connection,
@@ -277,15 +280,21 @@ pub async fn save_tables(
 ) -> Result<(), StoreError> {
     connection.execute("DELETE FROM concertina_object", &[]).await?;
     let dialect = connection.shared_dialect();
-    let insert = dialect.placeholders(&format!(
-        "INSERT INTO concertina_object (table_name, object_number, object, definition, seen_at) VALUES (?, ?, ?, ?, {})",
-        dialect.now()
-    ));
+    let mut rows: Vec<[Value; 4]> = Vec::new();
     for (table, objects) in tables {
-        for (number, (object, definition)) in (0_i64..).zip(objects) {
-            let values = [table.as_str().into(), number.into(), object.as_str().into(), definition.as_str().into()];
-            connection.execute(&insert, &values).await?;
-        }
+        let numbered = (0_i64..).zip(objects);
+        rows.extend(numbered.map(|(number, (object, definition))| {
+            [table.as_str().into(), number.into(), object.as_str().into(), definition.as_str().into()]
+        }));
+    }
+    // A row a statement would be a journey to the server for each column of the schema.
+    for rows in rows.chunks(ROWS_AT_ONCE) {
+        let row = format!("(?, ?, ?, ?, {})", dialect.now());
+        let insert = format!(
+            "INSERT INTO concertina_object (table_name, object_number, object, definition, seen_at) VALUES {}",
+            vec![row; rows.len()].join(", ")
+        );
+        connection.execute(&dialect.placeholders(&insert), &rows.concat()).await?;
     }
     Ok(())
 }

@@ -9,11 +9,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{StoreError, lease};
-use crate::db::Connection;
+use crate::db::{Class, Connection};
 
 struct Bridge<'c> {
     connection: &'c mut Connection,
     token: i64,
+    /// What its statements belong to.
+    place: &'static str,
     /// Run at the end of each transaction.
     afterwards: &'c [String],
 }
@@ -26,8 +28,11 @@ impl AsyncTransaction for Bridge<'_> {
         queries: T,
     ) -> Result<usize, StoreError> {
         let queries: Vec<&str> = queries.collect();
+        self.connection.at("lease.fence");
         self.connection.begin().await?;
         let mut done = lease::fence(self.connection, self.token).await;
+        // A file comes with its record; refinery's own table comes alone.
+        self.connection.at(if queries.len() > 1 { self.place } else { "refinery.table" });
         for query in queries.iter().copied().chain(self.afterwards.iter().map(String::as_str)) {
             if done.is_ok() {
                 done = self.connection.run(query).await.map_err(StoreError::from);
@@ -66,10 +71,10 @@ impl AsyncQuery<Vec<Migration>> for Bridge<'_> {
 
 impl AsyncMigrate for Bridge<'_> {}
 
-/// Runs files that were not run yet, `afterwards` at the end of each transaction; what was run is not compared here, because [`super::baseline`] knows two forms of checksum.
+/// Runs files that were not run yet, under the lease's token, at a place, `afterwards` at the end of each transaction; what was run is not compared here, because [`super::baseline`] knows two forms of checksum.
 pub(super) async fn run(
     connection: &mut Connection,
-    token: i64,
+    (token, place): (i64, &'static str),
     files: &[(String, String)],
     history: &str,
     target: Target,
@@ -81,14 +86,23 @@ pub(super) async fn run(
         .collect::<Result<Vec<_>, _>>()?;
     let mut runner = Runner::new(&migrations).set_target(target).set_abort_divergent(false).set_abort_missing(false);
     runner.set_migration_table_name(history);
-    let report =
-        runner.run_async(&mut Bridge { connection, token, afterwards }).await.map_err(|error| innermost(&error))?;
+    let report = runner
+        .run_async(&mut Bridge { connection, token, place, afterwards })
+        .await
+        .map_err(|error| innermost(&error))?;
     Ok(report.applied_migrations().iter().map(ToString::to_string).collect())
 }
 
 /// refinery prints a source's message inside its own, and keeps it as the source as well: say it once.
 fn innermost(error: &refinery_core::Error) -> StoreError {
     use std::error::Error as _;
-    let inner = error.source().and_then(|source| source.downcast_ref::<StoreError>()).map(ToString::to_string);
+    let inner = error.source().and_then(|source| source.downcast_ref::<StoreError>());
+    if let Some(StoreError::Db(lost)) = inner
+        && lost.class() == Class::Disconnected
+    {
+        // What to do about it has nothing to do with the file.
+        return StoreError::Db(lost.clone());
+    }
+    let inner = inner.map(ToString::to_string);
     StoreError::Refinery(inner.unwrap_or_else(|| error.to_string()))
 }

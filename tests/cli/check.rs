@@ -40,7 +40,7 @@ on_every_database! {
         // From the first step of contract on, what Newton uses is going.
         concertina
             .clone()
-            .env("CONCERTINA_FAILPOINT", "step.committed")
+            .env("CONCERTINA_FAILPOINT", "step.finish.commit.after")
             .run(&["contract", "--quiet-period", "0s"]);
         may_run(&concertina, "in the midst of ocata's contract", &["ocata"]);
         concertina.run(&["check"]).expect_code(5);

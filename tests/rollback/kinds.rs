@@ -73,7 +73,7 @@ on_every_database! {
         let sql = "ALTER TABLE t ADD COLUMN more INTEGER;\n-- concertina: undo\nALTER TABLE t DROP COLUMN more;\n";
         train.add(&[("expand/01_a.sql", sql)]);
         train.concertina().run(&["expand", "--force", "lint"]).expect_code(0);
-        let died = train.concertina().env("CONCERTINA_FAILPOINT", "step.ran:1").run(&["rollback"]);
+        let died = train.concertina().env("CONCERTINA_FAILPOINT", "step.finish.before:1").run(&["rollback"]);
         assert_eq!(died.code, None, "{died}");
         if db.kind() == Kind::MySql {
             // Whether the undo had run, only a person can know.

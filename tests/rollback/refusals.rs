@@ -51,7 +51,7 @@ on_every_database! {
         concertina.run(&["expand"]).expect_code(0);
         concertina.run(&["migrate"]).expect_code(0);
         let contract = &["contract", "--quiet-period", "0s"];
-        let died = concertina.clone().env("CONCERTINA_FAILPOINT", "step.begin:1").run(contract);
+        let died = concertina.clone().env("CONCERTINA_FAILPOINT", "step.statement.before:1").run(contract);
         assert_eq!(died.code, None, "{died}");
         concertina.run(&["rollback"]).expect_code(6).expect_stderr("the contract of ocata has begun");
         concertina.run(contract).expect_code(0);

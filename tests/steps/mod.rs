@@ -5,7 +5,6 @@
 mod adding;
 mod checks;
 mod create_table;
-mod dying;
 mod enums;
 mod names;
 mod partitions;

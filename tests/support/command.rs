@@ -86,7 +86,15 @@ impl Concertina {
         }
         command.args(arguments);
         // Neither the developer's shell nor the directory the tests run in may change what is tested.
-        for name in ["CONCERTINA_DATABASE", "CONCERTINA_PROJECT", "CONCERTINA_FAILPOINT", "DATABASE_URL", "RUST_LOG"] {
+        for name in [
+            "CONCERTINA_DATABASE",
+            "CONCERTINA_PROJECT",
+            "CONCERTINA_FAILPOINT",
+            "CONCERTINA_FAILPOINT_TRACE",
+            "CONCERTINA_LOG",
+            "DATABASE_URL",
+            "RUST_LOG",
+        ] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

@@ -49,15 +49,8 @@ struct Shared {
     closing: AtomicBool,
 }
 
-/// Where to cut by itself.
-struct Trap {
-    is_it: fn(&str) -> bool,
-    moment: Moment,
-    reach: Reach,
-    /// Which of the matching statements, counted from 1.
-    at: Vec<usize>,
-    seen: usize,
-}
+/// Says of each statement, in the order in which they come, whether to cut there, and how.
+type Trap = Box<dyn FnMut(&str) -> Option<(Moment, Reach)> + Send>;
 
 /// One connection, and what was said on it.
 struct Link {
@@ -114,7 +107,16 @@ impl Proxy {
 
     /// Cuts at these passes of the statements that `is_it` knows, counted from 1 and from now on.
     pub(crate) fn cut_at(&self, is_it: fn(&str) -> bool, moment: Moment, reach: Reach, passes: &[usize]) {
-        *lock(&self.shared.trap) = Some(Trap { is_it, moment, reach, at: passes.to_vec(), seen: 0 });
+        let (passes, mut seen) = (passes.to_vec(), 0);
+        self.cut_where(move |statement| {
+            seen += usize::from(is_it(statement));
+            (is_it(statement) && passes.contains(&seen)).then_some((moment, reach))
+        });
+    }
+
+    /// Cuts where `trap` says so, from now on.
+    pub(crate) fn cut_where(&self, trap: impl FnMut(&str) -> Option<(Moment, Reach)> + Send + 'static) {
+        *lock(&self.shared.trap) = Some(Box::new(trap));
     }
 
     /// Cuts every connection that `chosen` chooses by what was said on it; gives how many.
@@ -254,10 +256,7 @@ impl Shared {
 
     /// Whether the trap is for this statement, and for this pass of it.
     fn sprung(&self, statement: &str) -> Option<(Moment, Reach)> {
-        let mut trap = lock(&self.trap);
-        let trap = trap.as_mut().filter(|trap| (trap.is_it)(statement))?;
-        trap.seen += 1;
-        trap.at.contains(&trap.seen).then_some((trap.moment, trap.reach))
+        lock(&self.trap).as_mut()?(statement)
     }
 
     /// The length of the first message, once it is there as a whole.

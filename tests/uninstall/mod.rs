@@ -40,7 +40,7 @@ on_every_database! {
         concertina.run(&["expand"]).expect_code(0);
         let remove = &["uninstall", "--yes", "--force", "open_release"];
         for place in [1, 3, 2] {
-            let died = concertina.clone().env("CONCERTINA_FAILPOINT", &format!("uninstall.removed:{place}")).run(remove);
+            let died = concertina.clone().env("CONCERTINA_FAILPOINT", &format!("uninstall.object.after:{place}")).run(remove);
             assert_eq!(died.code, None, "{died}");
             Node::start(&db).await.create_new(&format!("new{place}"), "community").await.expect("a new write");
         }

@@ -123,6 +123,7 @@ impl Session<'_> {
             until: options.max_time.map(|time| Instant::now() + time),
         };
         let mut conductor = None;
+        self.connection.at("backfill");
         for backfill in &release.backfills {
             if self.is_complete(release, backfill).await? {
                 continue;

@@ -145,6 +145,7 @@ impl Worker {
 
     async fn prepare(&mut self) -> Result<(), StoreError> {
         // Whoever was away for longer than the lease lasts is not to begin again: others are at its ranges.
+        self.connection.at("backfill");
         self.shared.lease.look(&mut self.connection).await?;
         for statement in self.connection.shared_dialect().batch_session() {
             self.connection.run(&statement).await?;

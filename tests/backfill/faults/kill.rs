@@ -7,7 +7,7 @@ use super::{Counting, ROWS, is_deep};
 use crate::support::{Output, TestDatabase, on_every_database};
 
 /// Every place in `migrate` that has a name to die at, in the order in which a run comes by.
-const FAILPOINTS: &[&str] = &["backfill.written", "backfill.before_commit", "backfill.batch", "phase.finish"];
+const FAILPOINTS: &[&str] = &["backfill.written", "backfill.before_commit", "backfill.batch", "phase.finish.before"];
 
 /// Those that only a locked row, or a program, leads to: `locked.rs` dies at the first.
 const ELSEWHERE: &[&str] = &["backfill.gone_round", "backfill.answered"];
