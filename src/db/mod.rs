@@ -151,7 +151,14 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, _open: entry })
+        let mut opened = Self { driver, dialect, target: target.clone(), setting: None, id, _open: entry };
+        // What another node has committed, a command before this one say, is to be seen here, and a pooler chooses the node.
+        if let Some([of_cluster, setting]) = opened.dialect.causal_reads()
+            && !opened.named(of_cluster).await?.is_empty()
+        {
+            opened.run(setting).await?;
+        }
+        Ok(opened)
     }
 
     /// A second session with the same database.

@@ -14,6 +14,7 @@ mod history;
 mod lint;
 mod pace;
 mod phases;
+mod preflight;
 mod report;
 mod resolve;
 mod rollback;

@@ -152,6 +152,7 @@ impl<'p> Session<'p> {
         let undone = check_rollback(release, &self.facts, dialect.as_ref(), &schema);
         refuse_what_cannot_be_undone(release, &undone)?;
         self.refuse_rows_in_the_way(&undone).await?;
+        self.refuse_rollback_without_rights(release).await?;
         let lost = self.lost(release).await?;
         if lost.is_empty() {
             return Ok(Some((release, None)));
