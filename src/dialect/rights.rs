@@ -65,3 +65,33 @@ pub trait Rights {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::dialect::{Kind, Server, of};
+
+    #[test]
+    fn a_server_that_is_too_old_is_named_with_what_is_needed() {
+        let said = |kind, version: &str| of(kind, Server { version: version.to_owned() }).too_old();
+        for (kind, version) in [
+            (Kind::Postgres, "12.0"),
+            (Kind::Postgres, "15.18 (Debian 15.18-0+deb12u1)"),
+            (Kind::Postgres, "18beta1"),
+            (Kind::MySql, "10.5.1-MariaDB"),
+            (Kind::MySql, "11.4.2-MariaDB-log"),
+            (Kind::MySql, "8.0.11"),
+            (Kind::MySql, "9.1.0"),
+            (Kind::Sqlite, "3.35.0"),
+        ] {
+            assert_eq!(said(kind, version), None, "{version}");
+        }
+        for (kind, version, words) in [
+            (Kind::Postgres, "11.22", "the server is PostgreSQL 11.22, and 12 or later is needed"),
+            (Kind::MySql, "10.4.33-MariaDB", "the server is MariaDB 10.4.33, and 10.5 or later is needed"),
+            (Kind::MySql, "5.7.44-log", "the server is MySQL 5.7.44, and 8.0 or later is needed"),
+            (Kind::Sqlite, "3.34.1", "the server is SQLite 3.34.1, and 3.35 or later is needed"),
+        ] {
+            assert_eq!(said(kind, version).as_deref(), Some(words));
+        }
+    }
+}

@@ -168,6 +168,7 @@ impl<'p> Session<'p> {
         self.refuse_unfit(release, phase).await?;
         self.refuse_lint(&[release], &options.force).await?;
         self.refuse_without_rights(release, phase).await?;
+        self.refuse_cluster(release, Some(phase), &options.force).await?;
         Ok(Some(release))
     }
 

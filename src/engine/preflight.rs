@@ -12,7 +12,8 @@ use crate::catalog::Release;
 use crate::db::DbError;
 use crate::dialect::{Preflight, Right, Statement};
 use crate::plan::{
-    check_release, installed_syncs, rights, rollback_rights, state_rights, steps_to_undo, trigger_rights,
+    Gate, check_release, cluster_gate, installed_syncs, rights, rollback_rights, state_rights, steps_to_undo,
+    trigger_rights,
 };
 use crate::step::Phase;
 use crate::store;
@@ -61,6 +62,29 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Fails where a statement of the phase can hang a cluster, unless that is forced. It is asked before the lease and under it.
+    pub(super) async fn refuse_cluster(
+        &mut self,
+        release: &Release,
+        phase: Option<Phase>,
+        force: &[Gate],
+    ) -> Result<(), EngineError> {
+        if !self.connection.is_in_cluster() {
+            return Ok(());
+        }
+        let schema = self.connection.inspect().await?;
+        let needed = match phase {
+            Some(phase) => rights(release, phase, &self.facts, &schema, self.connection.dialect().kind()),
+            None => rollback_rights(&steps_to_undo(release, &self.facts)),
+        };
+        match cluster_gate(release, &needed, &schema) {
+            Ok(()) => Ok(()),
+            Err(refused) if !force.contains(&Gate::Cluster) => Err(refused.into()),
+            Err(refused) if self.is_writing() => self.force(refused, force).await,
+            Err(_) => Ok(()),
+        }
+    }
+
     async fn refuse_without(&mut self, what: &str, mut needed: BTreeSet<Right>) -> Result<(), EngineError> {
         self.refuse_server(what).await?;
         needed.extend(state_rights(store::is_current(&mut self.connection).await?));
@@ -98,8 +122,7 @@ impl Session<'_> {
     }
 
     async fn refuse(&mut self, what: &str, preflights: Vec<Preflight>) -> Result<(), EngineError> {
-        let refused =
-            |reason: String, remedy| Err(EngineError::Preflight { what: what.to_owned(), reason, remedy });
+        let refused = |reason: String, remedy| Err(EngineError::Preflight { what: what.to_owned(), reason, remedy });
         for preflight in preflights {
             match preflight {
                 Preflight::Empty { query, reason, remedy } => {

@@ -153,6 +153,7 @@ impl<'p> Session<'p> {
         refuse_what_cannot_be_undone(release, &undone)?;
         self.refuse_rows_in_the_way(&undone).await?;
         self.refuse_rollback_without_rights(release).await?;
+        self.refuse_cluster(release, None, &options.force).await?;
         let lost = self.lost(release).await?;
         if lost.is_empty() {
             return Ok(Some((release, None)));

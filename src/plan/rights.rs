@@ -47,7 +47,7 @@ pub fn rights(release: &Release, phase: Phase, facts: &Facts, schema: &Schema, k
         let makes = |step: &PlannedStep<'_>| matches!(&step.planned, Planned::File(file) if matches!(file.step, Step::CreateTable(_)) && file.tables.first().is_some_and(|made| made == table));
         steps.iter().any(makes)
     };
-    rights.retain(|right| right.table().is_none_or(|table| !made(table)));
+    rights.retain(|right| right.table().is_none_or(|table| matches!(right, Right::Trigger(_)) || !made(table)));
     rights
 }
 

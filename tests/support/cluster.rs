@@ -43,8 +43,7 @@ impl Cluster {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::Builder::new().prefix("ctcluster").tempdir_in("/tmp").expect("a directory");
         // All at once, so that no two are the same; nobody listens on a port that was free a moment ago.
-        let free: Vec<TcpListener> =
-            (0..8).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let free: Vec<TcpListener> = (0..8).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let port = |at: usize| free[at].local_addr().expect("it is bound").port();
         let of_node = |at: usize| Ports {
             clients: port(at),
@@ -128,7 +127,12 @@ impl Cluster {
         let mut server = self.program("mariadbd", node);
         server.args(["--skip-name-resolve", "--bind-address=127.0.0.1", "--default-storage-engine=InnoDB"]);
         server.args(["--character-set-server=utf8mb4", "--innodb-flush-log-at-trx-commit=0", "--skip-log-bin"]);
-        server.args(["--wsrep-on=1", "--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-sst-method=rsync"]);
+        server.args([
+            "--wsrep-on=1",
+            "--binlog-format=ROW",
+            "--innodb-autoinc-lock-mode=2",
+            "--wsrep-sst-method=rsync",
+        ]);
         server.args(["--wsrep-node-address=127.0.0.1", "--wsrep-slave-threads=2"]);
         server.arg(format!("--wsrep-provider={library}")).arg(format!("--port={clients}"));
         server.arg(format!("--socket={}", self.path(&format!("socket{node}")).display()));

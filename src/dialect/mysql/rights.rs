@@ -13,15 +13,21 @@ impl Rights for MySql {
     fn server_preflight(&self) -> Vec<Preflight> {
         vec![
             Preflight::Empty {
-                query: "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only') \
+                query:
+                    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'super_read_only', 'innodb_read_only') \
                         AND Value NOT IN ('OFF', '0')"
-                    .to_owned(),
+                        .to_owned(),
                 reason: "the server is read-only, as a replica is".to_owned(),
-                remedy: "name the primary in the URL; or, if this is it, ask an administrator for SET GLOBAL read_only = 0"
-                    .to_owned(),
+                remedy:
+                    "name the primary in the URL; or, if this is it, ask an administrator for SET GLOBAL read_only = 0"
+                        .to_owned(),
             },
             // A statement that changes the schema runs on every node at once, or the nodes are not alike any more and one must go.
-            self.of_node(["status", "wsrep_ready", "ON"], "the node takes no statements", "name another node in the URL"),
+            self.of_node(
+                ["status", "wsrep_ready", "ON"],
+                "the node takes no statements",
+                "name another node in the URL",
+            ),
             self.of_node(
                 ["status", "wsrep_cluster_status", "Primary"],
                 "the node is cut off from the majority of its cluster",
