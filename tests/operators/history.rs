@@ -58,7 +58,7 @@ on_every_database! {
         let version = format!("({})", env!("CARGO_PKG_VERSION"));
         for event in &all {
             let runner = event["runner"].as_str().expect("who");
-            assert!(runner.contains("@") && runner.contains(" pid ") && runner.ends_with(&version), "{runner}");
+            assert!(runner.contains('@') && runner.contains(" pid ") && runner.ends_with(&version), "{runner}");
         }
         let sorted = { let mut sorted = times.clone(); sorted.sort_unstable(); sorted };
         assert_eq!(times, sorted, "oldest first");
