@@ -30,6 +30,7 @@ mod lease;
 mod lint;
 mod locks;
 mod operators;
+mod plan;
 mod rights;
 mod rollback;
 mod steps;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::migrate::next_line;
-use super::{Failure, Format, Shell, exit, output};
+use super::{Failure, Format, Shell, exit, output, talk};
 use crate::catalog::parse_duration;
 use crate::engine::{BackfillStatus, EngineError, Observer, ReleaseStatus, Status as Report, status};
 use crate::plan::ReleaseState;
@@ -54,7 +54,8 @@ async fn watch(shell: &Shell, every: Duration) -> Result<u8, Failure> {
         let again = Instant::now() + every;
         while Instant::now() < again {
             if shell.talk.interrupted() {
-                return Err(EngineError::Interrupted.into());
+                // Whoever watches has no other way to end it, so it is no failure to tell of.
+                return Ok(exit::code(&EngineError::Interrupted, talk::signal()));
             }
             tokio::time::sleep(Duration::from_millis(50).min(again.saturating_duration_since(Instant::now()))).await;
         }

@@ -169,6 +169,7 @@ fn in_words(event: &Event) -> Option<String> {
         Event::StepDone { summary, took: Some(took) } => format!("  {summary} ({})", seconds(*took)),
         Event::StepDone { summary, took: None } => format!("  {summary} (done by an earlier run)"),
         Event::Waiting { what, reason } => format!("  waiting to {what}: {reason}"),
+        Event::Awaiting { until, reason } => format!("  waiting until {until}: {reason}"),
         Event::Blocked { what, certain, blockers } => {
             let who = Blocker::several(blockers);
             format!("  waiting to {what}: {} {who}", if *certain { "blocked by" } else { "perhaps blocked by" })
@@ -225,6 +226,7 @@ fn as_json(event: &Event) -> serde_json::Value {
             json!({ "event": "step_done", "step": summary, "duration_ms": took.as_ref().map(milliseconds) })
         }
         Event::Waiting { what, reason } => json!({ "event": "waiting", "what": what, "reason": reason }),
+        Event::Awaiting { until, reason } => json!({ "event": "awaiting", "until": until, "reason": reason }),
         Event::Blocked { what, certain, blockers } => {
             json!({ "event": "blocked", "what": what, "certain": certain, "blockers": blockers })
         }

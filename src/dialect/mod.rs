@@ -3,6 +3,8 @@
 //! What the three databases share is written once, as default methods of [`Dialect`] and in [`sync`]; each database's
 //! file holds what differs. The room names no other room.
 
+mod cost;
+pub(crate) mod cursor;
 mod definition;
 pub mod expression;
 mod keywords;
@@ -25,6 +27,7 @@ mod type_name;
 use std::fmt;
 use std::sync::Arc;
 
+pub use cost::{Cost, Costs, Held, Stops, Work, script_costs};
 pub use definition::{
     ColumnDefinition, ColumnType, Default, ForeignKeyDefinition, IndexDefinition, OnDelete, References, Sql,
     TableDefinition, UniqueDefinition,
@@ -212,9 +215,9 @@ pub trait Triggers {
 /// To implement it for a new database: (1) quoting, literals, placeholders and the clock; (2) [`Dialect::inspection`],
 /// the catalog queries, all with the columns that [`Inspection`] documents; (3) types and DDL, refusing rather than
 /// rewriting a table under a lock; (4) the wrappers of the sync triggers, [`Triggers`], whose meaning [`sync`] builds; (5) keys,
-/// for backfills; (6) [`Signals`], for their throttles, [`Locks`], and [`Rights`]. The conformance suite in `tests/` is the acceptance test.
+/// for backfills; (6) [`Signals`], for their throttles, [`Locks`], [`Rights`], and [`Costs`]. The conformance suite in `tests/` is the acceptance test.
 pub trait Dialect:
-    Triggers + Signals + Sessions + Locks + Rights + Own + fmt::Debug + Send + std::marker::Sync
+    Triggers + Signals + Sessions + Locks + Rights + Costs + Own + fmt::Debug + Send + std::marker::Sync
 {
     /// The family.
     fn kind(&self) -> Kind;
@@ -338,7 +341,7 @@ pub trait Dialect:
 
     /// What a column will be once a definition has been carried out.
     fn live_column(&self, table: &str, column: &ColumnDefinition) -> Result<Column, Refusal> {
-        let type_name = self.column_type(table, column)?;
+        let type_name = self.catalog_type(&self.column_type(table, column)?);
         Ok(Column {
             name: column.name.clone(),
             base_type: type_name.split('(').next().unwrap_or_default().trim().to_owned(),
@@ -350,6 +353,10 @@ pub trait Dialect:
             extra: if column.identity { "auto_increment".to_owned() } else { String::new() },
             ..Column::default()
         })
+    }
+    /// A type as the catalog spells it: what is rendered for a column that is yet to be made must be what is rendered for it then.
+    fn catalog_type(&self, type_name: &str) -> String {
+        type_name.to_owned()
     }
     /// How a sync compares values of a type.
     fn comparison(&self, column_type: &ColumnType) -> Comparison {

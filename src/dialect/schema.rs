@@ -47,6 +47,11 @@ impl Schema {
         self.tables.values().filter(move |of| of.partition_of.as_ref() == Some(&name))
     }
 
+    /// The table that a trigger is on.
+    pub fn trigger(&self, name: &str) -> Option<&Table> {
+        self.tables.values().find(|table| table.triggers.iter().any(|trigger| trigger.name == name))
+    }
+
     /// The table that holds an index, and the index.
     pub fn index(&self, name: &str) -> Option<(&Table, &Index)> {
         self.tables.values().find_map(|table| Some((table, table.indexes.iter().find(|index| index.name == name)?)))

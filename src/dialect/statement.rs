@@ -42,6 +42,31 @@ impl Script {
         Self { statements: vec![Statement::Run(sql.into())], ..Self::default() }
     }
 
+    /// The statements around its own, before and behind, that set the session up for them.
+    pub fn around(&self, dialect: &dyn super::Dialect) -> [Vec<String>; 2] {
+        let keys = |on| -> Vec<String> {
+            let switches = dialect.foreign_keys(on).iter().filter(|_| self.without_foreign_keys);
+            switches.map(|&sql| sql.to_owned()).collect()
+        };
+        let mut before = keys(false);
+        before.extend(self.taken_first(dialect));
+        [before, keys(true)]
+    }
+
+    /// What has its table for an instant before its first statement would wait for it with patience.
+    pub fn taken_first(&self, dialect: &dyn super::Dialect) -> Vec<String> {
+        match &self.table {
+            Some(table) if self.patience != super::Patience::Instant => dialect.have_for_an_instant(table),
+            _ => Vec::new(),
+        }
+    }
+
+    /// All that is sent, as a reader is shown it.
+    pub fn shown(&self, dialect: &dyn super::Dialect) -> Vec<String> {
+        let [before, behind] = self.around(dialect);
+        before.into_iter().chain(self.statements.iter().map(Statement::shown)).chain(behind).collect()
+    }
+
     /// The texts of its statements.
     pub fn texts(&self) -> impl Iterator<Item = String> {
         self.statements.iter().map(|statement| statement.sql().to_owned())
@@ -96,6 +121,15 @@ impl Statement {
             Self::MustBeEmpty { query, message } => format!("-- must return no row: {message}\n{query}"),
             Self::Run(sql) => sql.clone(),
             Self::Patience(patience) => format!("-- from here on it waits {} for a lock", patience.words()),
+        }
+    }
+
+    /// The texts one of which is sent; none where nothing is.
+    pub fn ways(&self) -> Vec<String> {
+        match self {
+            Self::FirstAccepted(ways) => ways.clone(),
+            Self::Run(sql) | Self::MustBeEmpty { query: sql, .. } => vec![sql.clone()],
+            Self::Patience(_) => Vec::new(),
         }
     }
 

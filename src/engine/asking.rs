@@ -82,12 +82,10 @@ impl Asking<'_> {
         connection: &mut Connection,
         script: &Script,
     ) -> Result<(), DbError> {
-        let statements = match &script.table {
-            Some(table) if script.patience != Patience::Instant => {
-                connection.shared_dialect().have_for_an_instant(table)
-            }
-            _ => return Ok(()),
-        };
+        let statements = script.taken_first(connection.shared_dialect().as_ref());
+        if statements.is_empty() {
+            return Ok(());
+        }
         self.set_patience(connection, Patience::Instant).await?;
         for sql in &statements {
             match self.run(connection, sql, Some(Patience::Instant)).await {

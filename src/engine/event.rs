@@ -63,6 +63,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A command waits for an answer to become yes.
+    Awaiting {
+        /// Until what.
+        until: String,
+        /// Why it is not so yet.
+        reason: String,
+    },
     /// A step does not get its lock, and this is who has it.
     Blocked {
         /// What waits.

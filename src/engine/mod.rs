@@ -14,6 +14,7 @@ mod history;
 mod lint;
 mod pace;
 mod phases;
+mod plan;
 mod preflight;
 mod report;
 mod resolve;
@@ -38,9 +39,10 @@ pub use event::{Event, Observer};
 pub use history::history;
 pub use pace::Pacer;
 pub use phases::{Outcome, PhaseOptions, run_phase, upgrade};
+pub use plan::{PhasePlan, PlanStep, StatementCost, plan};
 pub use report::{
-    BackfillStatus, BaselineStatus, Check, Next, PhasePlan, PhaseStatus, PlanStep, ReleaseStatus, Status, StepStatus,
-    SyncStatus, WorkerStatus, check, plan, status,
+    BackfillStatus, BaselineStatus, Check, Next, PhaseStatus, ReleaseStatus, Status, StepStatus, SyncStatus,
+    WorkerStatus, check, status,
 };
 pub use resolve::{Answer, resolve};
 pub use rollback::{PlannedUndo, RollbackOptions, RollbackPlan, RolledBack, plan_rollback, rollback};

@@ -156,15 +156,16 @@ impl Session<'_> {
         let Ok(steps) = check_release(release, &[Phase::Contract], &self.facts, dialect.as_ref(), &schema) else {
             return Ok(());
         };
-        for (step, script) in steps {
-            for statement in &script.statements {
+        for rendered in steps {
+            let step = &rendered.step;
+            for statement in &rendered.script.statements {
                 // Behind its first change a script asks about what it has made.
                 let Statement::MustBeEmpty { query, message } = statement else { break };
                 match self.connection.query(query, &[]).await {
                     Ok(rows) if rows.is_empty() => {}
                     Ok(rows) => {
                         return Err(EngineError::StepCheck {
-                            place: Box::new(place(&step)),
+                            place: Box::new(place(step)),
                             summary: step.operation().summary(),
                             message: naming(message, rows),
                         });

@@ -1,16 +1,14 @@
-//! What operators and authors ask: where everything stands, what is needed, what would run. Reads, and writes nothing.
+//! What operators ask: where everything stands, and what is needed. Reads, and writes nothing.
 
 use serde::Serialize;
 
 use super::phases::unknown_release;
 use super::session::Session;
 use super::{EngineError, Observer, Overrides};
-use crate::catalog::{Diagnostic, Diagnostics, Project};
+use crate::catalog::Project;
 use crate::db::Target;
-use crate::dialect::Statement;
 use crate::plan::{
-    BackfillPlan, Drift, Need, ReleaseState, Standing, baseline_gate, broken_triggers, check_release, drifts,
-    installed_syncs, may_run, schema_drift,
+    BackfillPlan, Drift, Need, ReleaseState, Standing, broken_triggers, drifts, installed_syncs, may_run, schema_drift,
 };
 use crate::step::Phase;
 use crate::store::{self, worker::WorkerRecord};
@@ -193,30 +191,6 @@ impl Check {
     }
 }
 
-/// What a phase would run.
-#[derive(Debug, Clone, Serialize)]
-pub struct PhasePlan {
-    /// The release.
-    pub release: Option<String>,
-    /// The phase, or `baseline`.
-    pub phase: String,
-    /// The steps, in order.
-    pub steps: Vec<PlanStep>,
-}
-
-/// A step that would run.
-#[derive(Debug, Clone, Serialize)]
-pub struct PlanStep {
-    /// Its id.
-    pub id: String,
-    /// What it does.
-    pub summary: String,
-    /// Its statements, in order.
-    pub statements: Vec<String>,
-    /// Whether they run in one transaction.
-    pub transactional: bool,
-}
-
 impl WorkerStatus {
     fn of(worker: &WorkerRecord) -> Self {
         Self {
@@ -247,21 +221,6 @@ pub async fn check(
     };
     let session = Session::open(project, target, false, observer).await?;
     reading(session, async |session| session.check(index).await).await
-}
-
-/// Works out what a phase would run.
-pub async fn plan(
-    project: &Project,
-    target: &Target,
-    phase: Option<Phase>,
-    observer: &dyn Observer,
-) -> Result<PhasePlan, EngineError> {
-    let session = Session::open(project, target, false, observer).await?;
-    reading(session, async |session| session.plan(phase).await).await
-}
-
-fn unfit(phase: Phase, release: &str, errors: Vec<Diagnostic>) -> EngineError {
-    EngineError::Unfit { phase: format!("plan of {phase} of {release}"), diagnostics: Diagnostics(errors) }
 }
 
 pub(super) async fn reading<'p, T>(
@@ -405,79 +364,5 @@ impl Session<'_> {
             tuned,
             now: store::now(&mut self.connection).await?,
         })
-    }
-
-    async fn plan(&mut self, wanted: Option<Phase>) -> Result<PhasePlan, EngineError> {
-        let project = self.project;
-        let standing = self.standing();
-        self.refuse_newer()?;
-        self.refuse_drift()?;
-        let dialect = self.connection.shared_dialect();
-        let (phase, name) = match standing.need() {
-            Need::Nothing => return Ok(PhasePlan { release: None, phase: "none".to_owned(), steps: Vec::new() }),
-            Need::Baseline(labels) => {
-                if wanted.is_some() {
-                    // There is no schema to plan a phase for.
-                    baseline_gate(&standing, &[])?;
-                }
-                let steps = project
-                    .baseline(dialect.kind())
-                    .iter()
-                    .filter(|file| labels.contains(&file.label))
-                    .map(|file| PlanStep {
-                        id: file.label.clone(),
-                        summary: format!("run {}", file.path),
-                        statements: vec![file.sql.clone()],
-                        transactional: dialect.transactional_ddl(),
-                    })
-                    .collect();
-                return Ok(PhasePlan { release: None, phase: "baseline".to_owned(), steps });
-            }
-            Need::Phase(phase, release) => (phase, release),
-        };
-        let Some((_, release)) = project.release(&name) else { return Err(unknown_release(project, &name)) };
-        let last = wanted.unwrap_or(phase);
-        // What comes before the wanted phase is carried out on a copy of the schema.
-        let phases: Vec<Phase> = Phase::ALL.into_iter().filter(|phase| *phase <= last).collect();
-        let schema = self.connection.inspect().await?;
-        let scripts = check_release(release, &phases, &self.facts, dialect.as_ref(), &schema)
-            .map_err(|errors| unfit(last, &name, errors))?;
-        let mut steps: Vec<PlanStep> = scripts
-            .into_iter()
-            .filter(|(step, _)| step.id.starts_with(&format!("{name}/{last}/")))
-            .map(|(step, script)| PlanStep {
-                id: step.id.clone(),
-                summary: step.operation().summary(),
-                statements: {
-                    let around = |on| dialect.foreign_keys(on).iter().filter(|_| script.without_foreign_keys).copied();
-                    let shown = script.statements.iter().map(Statement::shown);
-                    around(false).map(str::to_owned).chain(shown).chain(around(true).map(str::to_owned)).collect()
-                },
-                transactional: dialect.transactional_ddl() && !script.outside_transaction,
-            })
-            .collect();
-        if last == Phase::Migrate {
-            for backfill in &release.backfills {
-                if self.facts.backfills.get(&backfill.id).is_some_and(|fact| fact.finished) {
-                    continue;
-                }
-                let mut planned = schema.clone();
-                for step in crate::plan::schema_steps(release, Phase::Expand, &self.facts, &schema) {
-                    if !step.done {
-                        step.operation().apply(&mut planned, dialect.as_ref());
-                    }
-                }
-                let plan = BackfillPlan::new(backfill, release, dialect.as_ref(), &planned)
-                    .map_err(|refusal| unfit(last, &name, vec![backfill.origin.diagnostic(refusal.reason)]))?;
-                let rows = u64::from(project.manifest.batch.rows);
-                steps.push(PlanStep {
-                    id: backfill.id.clone(),
-                    summary: format!("backfill {}, batch by batch", backfill.table),
-                    statements: plan.shown(dialect.as_ref(), rows),
-                    transactional: true,
-                });
-            }
-        }
-        Ok(PhasePlan { release: Some(name), phase: last.word().to_owned(), steps })
     }
 }

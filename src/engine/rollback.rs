@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Project, Release};
 use crate::db::{Connection, Target, failpoint};
-use crate::dialect::{Dialect, Script, Statement};
+use crate::dialect::{Dialect, Statement};
 use crate::plan::{
     Gate, NewWrites, Refused, UndoOf, UndoStep, Verdict, check_rollback, kept_tables, new_writes, rollback_target,
     states, steps_to_undo, undo_of,
@@ -352,17 +352,11 @@ fn planned(undo: &UndoStep<'_>, dialect: &dyn Dialect) -> PlannedUndo {
         Verdict::Undone(scripts) => {
             for (_, script) in scripts {
                 planned.transactional &= !script.outside_transaction;
-                planned.statements.extend(shown(script, dialect));
+                planned.statements.extend(script.shown(dialect));
             }
         }
     }
     planned
-}
-
-fn shown(script: &Script, dialect: &dyn Dialect) -> Vec<String> {
-    let around = |on| dialect.foreign_keys(on).iter().filter(|_| script.without_foreign_keys).copied();
-    let statements = script.statements.iter().map(Statement::shown);
-    around(false).map(str::to_owned).chain(statements).chain(around(true).map(str::to_owned)).collect()
 }
 
 fn refuse_what_cannot_be_undone(release: &Release, undone: &[UndoStep<'_>]) -> Result<(), EngineError> {

@@ -14,7 +14,8 @@ const TRIES: usize = 3;
 const SHOWN: usize = 5;
 
 impl Session<'_> {
-    /// Whether sessions of releases before this one are there; `None` where the manifest does not say how to tell.
+    /// Refuses where sessions of releases before this one are there; otherwise, whether the manifest says how to tell, so that it was
+    /// looked.
     pub(super) async fn old_sessions(&mut self, release: &Release) -> Result<Result<bool, Refused>, EngineError> {
         let dialect = self.connection.shared_dialect();
         let mut asked = false;

@@ -21,7 +21,7 @@ pub async fn check_until(
     observer: &dyn Observer,
 ) -> Result<Check, EngineError> {
     let deadline = Instant::now() + patience;
-    let what = match release {
+    let until = match release {
         Some(release) => format!("nodes of {release} may run"),
         None => "nothing is left to do".to_owned(),
     };
@@ -39,7 +39,7 @@ pub async fn check_until(
         };
         let Some(reason) = reason.filter(|_| Instant::now() < deadline) else { return answer };
         if told.as_ref() != Some(&reason) {
-            observer.event(Event::Waiting { what: format!("until {what}"), reason: reason.clone() });
+            observer.event(Event::Awaiting { until: until.clone(), reason: reason.clone() });
             told = Some(reason);
         }
         let again = (Instant::now() + AGAIN).min(deadline);

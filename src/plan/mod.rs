@@ -26,7 +26,7 @@ pub use rollback::{
     NewWrites, UndoOf, UndoStep, Verdict, check_rollback, new_writes, rollback_target, steps_to_undo, undo_of,
 };
 pub use schema_drift::{kept_tables, schema_drift, states};
-pub use schema_steps::{Planned, PlannedStep, check_release, schema_steps};
+pub use schema_steps::{Planned, PlannedStep, RenderedStep, check_release, schema_steps};
 pub use state::{Need, ReleaseState, Standing, may_run};
 pub use verification::{Proof, broken_triggers, installed_syncs, live_syncs, proofs, syncs_to_put_back};
 pub use walk::Walk;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::backfill::BackfillPlan;
 use super::facts::Facts;
 use crate::catalog::{Diagnostic, FileStep, Release};
-use crate::dialect::{Dialect, Refusal, Schema, Script, Sync};
+use crate::dialect::{Cost, Dialect, Refusal, Schema, Script, Statement, Sync, script_costs};
 use crate::step::{Context, DropNotNull, DropSync, Operation, Phase, Step};
 
 /// Marks the id of a step that the engine adds by itself.
@@ -136,6 +136,26 @@ pub fn schema_steps<'r>(release: &'r Release, phase: Phase, facts: &Facts, schem
     steps
 }
 
+/// A step, with all that it would send to the database as that is by then.
+#[derive(Debug)]
+pub struct RenderedStep<'r> {
+    /// The step.
+    pub step: PlannedStep<'r>,
+    /// Its statements.
+    pub script: Script,
+    /// What each of its statements costs; `None` where that is not known.
+    pub costs: Vec<Option<Vec<Cost>>>,
+}
+
+impl<'r> RenderedStep<'r> {
+    fn new(step: PlannedStep<'r>, script: Script, dialect: &dyn Dialect, schema: &Schema) -> Self {
+        let ways: Vec<Vec<String>> = script.statements.iter().map(Statement::ways).collect();
+        let in_transaction = dialect.transactional_ddl() && !script.outside_transaction;
+        let costs = script_costs(dialect, schema, &ways, in_transaction);
+        Self { step, script, costs }
+    }
+}
+
 /// Goes through what is left of a release's expand and contract on a copy of the schema: every step's statements, and
 /// everything that is wrong, before the first has run.
 pub fn check_release<'r>(
@@ -144,7 +164,7 @@ pub fn check_release<'r>(
     facts: &Facts,
     dialect: &dyn Dialect,
     live: &Schema,
-) -> Result<Vec<(PlannedStep<'r>, Script)>, Vec<Diagnostic>> {
+) -> Result<Vec<RenderedStep<'r>>, Vec<Diagnostic>> {
     let mut schema = live.clone();
     let mut errors = Vec::new();
     let mut scripts = Vec::new();
@@ -167,8 +187,9 @@ pub fn check_release<'r>(
             }
             match step.operation().script(&context) {
                 Ok(script) => {
-                    step.operation().apply(&mut schema, dialect);
-                    scripts.push((step, script));
+                    let rendered = RenderedStep::new(step, script, dialect, &schema);
+                    rendered.step.operation().apply(&mut schema, dialect);
+                    scripts.push(rendered);
                 }
                 Err(refusal) => errors.push(step.diagnostic(&refusal)),
             }

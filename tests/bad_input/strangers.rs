@@ -81,8 +81,8 @@ on_every_database! {
         .await;
         for command in COMMANDS {
             refused(&db, &concertina, command, 6).await
-                .expect_stderr("error: the state tables have version 99, and this program knows 5")
-                .expect_stderr("hint: run the newer concertina");
+                .expect_stderr("error: the state tables have version 99, made by concertina 0.1.0, and this program, 0.1.0, knows 5")
+                .expect_stderr("hint: run concertina 0.1.0 or later");
         }
     }
 

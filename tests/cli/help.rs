@@ -35,7 +35,10 @@ fn of_the_program() {
       check      Say by exit code what is needed next (0, 3, 4, 5), or whether nodes of a release may
                  run now (0, 6)
       status     Show where everything stands, and what to do next
-      plan       Print the exact SQL of a phase, and run nothing
+      history    Show what happened: every command, step, backfill, gate and failure, who did it, when,
+                 and how long it took
+      plan       Print the exact SQL of a phase, the locks it takes and the rows it looks at, and run
+                 nothing
       lint       Judge the files of every release, or of one, without a database; exit code 6 where
                  there is an error
       verify     Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
@@ -325,7 +328,8 @@ fn of_contract() {
               or 5m]
 
           --force <GATE>
-              Override a gate, `quiet`, `sessions`, `verified`, `lint` or `cluster`; the history keeps it
+              Override a gate, `quiet`, `sessions`, `verified`, `lint` or `cluster`; the history keeps
+              it
 
           --output <OUTPUT>
               How results are printed
@@ -425,6 +429,10 @@ fn of_check() {
 
               [env: CONCERTINA_DATABASE]
 
+          --wait <DURATION>
+              Ask again until the answer is yes (exit code 0), for so long at most; a server that is not
+              up yet is waited for too
+
           --output <OUTPUT>
               How results are printed
 
@@ -464,10 +472,19 @@ fn of_status() {
 
               [default: .]
 
+          --watch
+              Look again and again, and redraw in place, until interrupted; with --output json a
+              document a line
+
           --database <URL>
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --every <DURATION>
+              How often to look
+
+              [default: 1s]
 
           --output <OUTPUT>
               How results are printed
@@ -498,7 +515,7 @@ fn of_status() {
 #[test]
 fn of_plan() {
     assert_snapshot!(help(&["plan"]), @"
-    Print the exact SQL of a phase, and run nothing
+    Print the exact SQL of a phase, the locks it takes and the rows it looks at, and run nothing
 
     Usage: concertina plan [OPTIONS] [PHASE]
 

@@ -66,7 +66,7 @@ on_every_database! {
         let plan = document(&concertina, &["plan"], 0);
         expect_fields(&plan, &["release", "phase", "steps"]);
         assert_eq!((&plan["release"], &plan["phase"]), (&json!("ocata"), &json!("expand")));
-        expect_fields(&plan["steps"][0], &["id", "summary", "statements", "transactional"]);
+        expect_fields(&plan["steps"][0], &["id", "summary", "statements", "transactional", "costs"]);
         assert_eq!(plan["steps"][0]["id"], "ocata/expand/01_visibility/1");
 
         concertina.run(&["expand"]).expect_code(0);

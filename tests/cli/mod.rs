@@ -3,5 +3,4 @@
 mod check;
 mod help;
 mod json;
-mod plan;
 mod twice;

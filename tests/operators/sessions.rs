@@ -31,6 +31,7 @@ on_every_server! {
         ]);
         let concertina = Concertina::in_project(project.path()).database(db.owner_url());
         concertina.run(&["expand"]).expect_code(0);
+        db.grant_application(&["t"]).await;
         let old = Session::open(db.kind(), db.application_url()).await;
         concertina.run(&["contract", "--quiet-period", "0s"]).expect_code(6)
             .expect_stderr(&format!("(user {user}, from "));
@@ -87,6 +88,7 @@ fn it_may_be_forced_and_that_is_kept() {
 fn who_may_not_see_sessions_is_told_so() {
     run(Kind::MySql, "hidden_sessions", async |db: TestDatabase| {
         let train = train(&db, "{ user: 'glance_{release}' }").await;
+        db.grant_application(&["t"]).await;
         let other = Session::open(Kind::MySql, db.application_url()).await;
         train.concertina().run(&["contract", "--quiet-period", "0s"]).expect_code(6)
             .expect_stderr("whether sessions of old nodes are there cannot be told: this account does not see the sessions of others")

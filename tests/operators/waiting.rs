@@ -10,7 +10,7 @@ on_every_database! {
     async fn until_nodes_may_run(db: TestDatabase) {
         let concertina = at_newton(&db).await;
         let waiting = concertina.spawn(&["check", "--release", "ocata", "--wait", "1m"]);
-        waiting.wait_for_stderr("waiting until nodes of ocata may run: ocata is not expanded");
+        waiting.wait_for_stderr("waiting until nodes of ocata may run: ocata needs a schema that is not there");
         concertina.run(&["expand"]).expect_code(0);
         waiting.wait_for_stderr("the data of ocata is not migrated");
         concertina.run(&["migrate"]).expect_code(0);

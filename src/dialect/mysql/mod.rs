@@ -1,6 +1,7 @@
 //! MySQL 8 and later, and MariaDB 10.5 and later: one dialect, told apart where they differ.
 
 mod alter;
+mod costs;
 mod locks;
 mod own;
 mod rights;

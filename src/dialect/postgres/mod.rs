@@ -1,6 +1,7 @@
 //! PostgreSQL 12 and later.
 
 mod alter;
+mod costs;
 mod index;
 mod locks;
 mod own;
@@ -197,6 +198,17 @@ impl Dialect for Postgres {
         })
     }
 
+    fn catalog_type(&self, type_name: &str) -> String {
+        let arguments = type_name.find('(').unwrap_or(type_name.len());
+        let (name, arguments) = type_name.split_at(arguments);
+        let name = name.split(" GENERATED ").next().unwrap_or_default();
+        let spelled = match name.to_ascii_lowercase().as_str() {
+            "varchar" => "character varying",
+            "timestamp" => return format!("timestamp{arguments} without time zone"),
+            _ => name,
+        };
+        format!("{spelled}{}", arguments.replace(", ", ","))
+    }
     fn comparison(&self, column_type: &ColumnType) -> Comparison {
         match column_type {
             ColumnType::String(_) | ColumnType::Text => Comparison::Bytes,

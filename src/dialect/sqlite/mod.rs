@@ -1,5 +1,6 @@
 //! SQLite 3.35 and later, embedded.
 
+mod costs;
 mod locks;
 mod own;
 mod rights;

@@ -1,8 +1,8 @@
 //! ALTER TABLE: a list of actions, each an effect.
 
-use super::cursor::Cursor;
 use super::{Unclear, column, table};
 use crate::dialect::Kind;
+use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::TokenKind;
 use crate::plan::lint::effect::{Constraint, Effect, NewColumn, NewIndex};
 

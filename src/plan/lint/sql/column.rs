@@ -1,6 +1,6 @@
 //! The definition of a column, as CREATE TABLE and ALTER TABLE have it.
 
-use super::cursor::Cursor;
+use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::TokenKind;
 use crate::plan::lint::effect::{DefaultValue, NewColumn};
 

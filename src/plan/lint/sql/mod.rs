@@ -5,14 +5,13 @@
 
 mod alter;
 mod column;
-mod cursor;
 mod statement;
 mod table;
 
 use super::effect::{DefaultValue, Effect};
 use crate::dialect::Kind;
+use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::{Flavor, significant, statements};
-use cursor::Cursor;
 
 /// A statement of a text, and what it does.
 #[derive(Debug)]

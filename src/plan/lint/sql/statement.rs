@@ -1,9 +1,9 @@
 //! One statement, by its leading keywords.
 
 use super::alter::{self, is_text};
-use super::cursor::Cursor;
 use super::{Unclear, table};
 use crate::dialect::Kind;
+use crate::dialect::cursor::Cursor;
 use crate::dialect::lex::Token;
 use crate::plan::lint::effect::{Effect, NewIndex};
 

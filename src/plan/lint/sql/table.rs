@@ -2,7 +2,7 @@
 
 use super::Unclear;
 use super::column;
-use super::cursor::Cursor;
+use crate::dialect::cursor::Cursor;
 use crate::plan::lint::effect::{Constraint, Effect, NewTable};
 
 /// Reads what follows `CREATE … TABLE`.

@@ -1,48 +1,48 @@
 //! A reading head over the tokens of one statement.
 
-use crate::dialect::lex::{Token, TokenKind};
+use super::lex::{Token, TokenKind};
 
 /// The tokens that are left to read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Cursor<'t, 's> {
+pub(crate) struct Cursor<'t, 's> {
     tokens: &'t [Token<'s>],
 }
 
 impl<'t, 's> Cursor<'t, 's> {
-    pub(super) fn new(tokens: &'t [Token<'s>]) -> Self {
+    pub(crate) fn new(tokens: &'t [Token<'s>]) -> Self {
         Self { tokens }
     }
 
-    pub(super) fn rest(&self) -> &'t [Token<'s>] {
+    pub(crate) fn rest(&self) -> &'t [Token<'s>] {
         self.tokens
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    pub(super) fn peek(&self) -> Option<&'t Token<'s>> {
+    pub(crate) fn peek(&self) -> Option<&'t Token<'s>> {
         self.tokens.first()
     }
 
-    pub(super) fn next(&mut self) -> Option<&'t Token<'s>> {
+    pub(crate) fn next(&mut self) -> Option<&'t Token<'s>> {
         let (first, rest) = self.tokens.split_first()?;
         self.tokens = rest;
         Some(first)
     }
 
     /// Whether these words come next.
-    pub(super) fn at(&self, words: &[&str]) -> bool {
+    pub(crate) fn at(&self, words: &[&str]) -> bool {
         self.tokens.len() >= words.len() && words.iter().zip(self.tokens).all(|(word, token)| token.is_word(word))
     }
 
     /// Whether one of these words comes next.
-    pub(super) fn at_any(&self, words: &[&str]) -> bool {
+    pub(crate) fn at_any(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.at(&[word]))
     }
 
     /// Takes these words, where they come next.
-    pub(super) fn eat(&mut self, words: &[&str]) -> bool {
+    pub(crate) fn eat(&mut self, words: &[&str]) -> bool {
         let found = self.at(words);
         if found {
             self.tokens = &self.tokens[words.len()..];
@@ -51,11 +51,11 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// Takes one of these words, where it comes next.
-    pub(super) fn eat_any(&mut self, words: &[&str]) -> bool {
+    pub(crate) fn eat_any(&mut self, words: &[&str]) -> bool {
         words.iter().any(|word| self.eat(&[word]))
     }
 
-    pub(super) fn eat_symbol(&mut self, symbol: &str) -> bool {
+    pub(crate) fn eat_symbol(&mut self, symbol: &str) -> bool {
         let found = self.peek().is_some_and(|token| token.is_symbol(symbol));
         if found {
             self.next();
@@ -64,12 +64,12 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// Takes `IF EXISTS` or `IF NOT EXISTS`.
-    pub(super) fn eat_if_exists(&mut self) {
+    pub(crate) fn eat_if_exists(&mut self) {
         let _ = self.eat(&["if", "not", "exists"]) || self.eat(&["if", "exists"]);
     }
 
     /// Takes a name, with its schema where it has one.
-    pub(super) fn name(&mut self) -> Option<String> {
+    pub(crate) fn name(&mut self) -> Option<String> {
         let mut name = self.peek().filter(|token| is_name(token))?.identifier()?;
         self.next();
         while self.tokens.len() > 1 && self.tokens[0].is_symbol(".") && is_name(&self.tokens[1]) {
@@ -80,7 +80,7 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// Takes what stands in parentheses, where they come next.
-    pub(super) fn parenthesized(&mut self) -> Option<Cursor<'t, 's>> {
+    pub(crate) fn parenthesized(&mut self) -> Option<Cursor<'t, 's>> {
         if !self.peek()?.is_symbol("(") {
             return None;
         }
@@ -101,7 +101,7 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// Takes what is left up to the next comma that nothing encloses, and the comma.
-    pub(super) fn item(&mut self) -> Option<Cursor<'t, 's>> {
+    pub(crate) fn item(&mut self) -> Option<Cursor<'t, 's>> {
         if self.is_done() {
             return None;
         }
@@ -119,7 +119,7 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// The names in a list of columns; empty where one of them is an expression.
-    pub(super) fn column_list(mut self) -> Vec<String> {
+    pub(crate) fn column_list(mut self) -> Vec<String> {
         let mut columns = Vec::new();
         while let Some(mut item) = self.item() {
             // `name(10)` is a prefix on MySQL; `lower(name)` is an expression, and so is anything else in parentheses.
@@ -139,12 +139,12 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// Whether a word stands anywhere in what is left.
-    pub(super) fn has_word(&self, word: &str) -> bool {
+    pub(crate) fn has_word(&self, word: &str) -> bool {
         self.tokens.iter().any(|token| token.is_word(word))
     }
 
     /// The function that is called somewhere in what is left, other than those named.
-    pub(super) fn calls(&self, besides: &[&str]) -> Option<String> {
+    pub(crate) fn calls(&self, besides: &[&str]) -> Option<String> {
         self.tokens.windows(2).find_map(|pair| {
             let called = is_name(&pair[0]) && pair[1].is_symbol("(");
             let name = pair[0].identifier().filter(|_| called)?.to_lowercase();
@@ -153,7 +153,7 @@ impl<'t, 's> Cursor<'t, 's> {
     }
 
     /// What is left, as text with single spaces, in lower case.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         for token in self.tokens {
             let glued = matches!(token.text, "(" | ")" | "," | ".") || text.ends_with(['(', '.']) || text.is_empty();
