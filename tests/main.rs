@@ -24,6 +24,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod drift;
+mod glance_failures;
 mod layout;
 mod lease;
 mod lint;

@@ -18,7 +18,7 @@ pub(super) struct Contract {
     /// How long no old-style write may have been seen; 0s turns it off [default: the manifest's, or 5m]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     quiet_period: Option<Duration>,
-    /// Override a gate, `quiet`, `sessions`, `verified` or `lint`; the history keeps it
+    /// Override a gate, `quiet`, `sessions`, `verified`, `lint` or `cluster`; the history keeps it
     #[arg(long, value_name = "GATE", value_parser = gate)]
     force: Vec<Gate>,
     /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone

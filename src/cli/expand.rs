@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::migrate::print_outcome;
-use super::{Failure, Shell, exit, lint_gate};
+use super::{Failure, Shell, exit, schema_gate};
 use crate::catalog::parse_duration;
 use crate::engine::{PhaseOptions, run_phase};
 use crate::plan::Gate;
@@ -18,8 +18,8 @@ pub(super) struct Expand {
     /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     cancel_blockers_after: Option<Duration>,
-    /// Override a gate, `lint`; the history keeps it
-    #[arg(long, value_name = "GATE", value_parser = lint_gate)]
+    /// Override a gate, `lint` or `cluster`; the history keeps it
+    #[arg(long, value_name = "GATE", value_parser = schema_gate)]
     force: Vec<Gate>,
 }
 

@@ -188,10 +188,16 @@ impl Shell {
 
 /// Reads the word of a gate of contract that may be overridden.
 fn gate(word: &str) -> Result<Gate, String> {
-    [Gate::Quiet, Gate::Sessions, Gate::Verified, Gate::Lint]
+    [Gate::Quiet, Gate::Sessions, Gate::Verified, Gate::Lint, Gate::Cluster]
         .into_iter()
         .find(|gate| gate.word() == word)
-        .ok_or_else(|| "expected `quiet`, `sessions`, `verified` or `lint`".to_owned())
+        .ok_or_else(|| "expected `quiet`, `sessions`, `verified`, `lint` or `cluster`".to_owned())
+}
+
+/// Reads the word of a gate that every phase has which changes the schema.
+fn schema_gate(word: &str) -> Result<Gate, String> {
+    let known = [Gate::Lint, Gate::Cluster].into_iter().find(|gate| gate.word() == word);
+    known.ok_or_else(|| "expected `lint` or `cluster`".to_owned())
 }
 
 /// Reads the word of the one gate that every phase has.

@@ -20,16 +20,17 @@ pub(super) struct Rollback {
     /// Lose what new nodes wrote: the same as --force `new_writes`
     #[arg(long)]
     yes: bool,
-    /// Override a gate, `new_writes`; the history keeps it
-    #[arg(long, value_name = "GATE", value_parser = new_writes_gate)]
+    /// Override a gate, `new_writes` or `cluster`; the history keeps it
+    #[arg(long, value_name = "GATE", value_parser = rollback_gate)]
     force: Vec<Gate>,
     /// End sessions that keep a step from its lock for longer than this; left out, they are named and left alone
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     cancel_blockers_after: Option<Duration>,
 }
 
-fn new_writes_gate(word: &str) -> Result<Gate, String> {
-    if word == Gate::NewWrites.word() { Ok(Gate::NewWrites) } else { Err("expected `new_writes`".to_owned()) }
+fn rollback_gate(word: &str) -> Result<Gate, String> {
+    let known = [Gate::NewWrites, Gate::Cluster].into_iter().find(|gate| gate.word() == word);
+    known.ok_or_else(|| "expected `new_writes` or `cluster`".to_owned())
 }
 
 impl Rollback {

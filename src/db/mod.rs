@@ -37,6 +37,8 @@ pub struct Connection {
     target: Target,
     /// What this session, and every one that is opened beside it, has run at its start.
     setting: Option<&'static str>,
+    /// Whether writes go to a cluster whose other nodes take writes too.
+    in_cluster: bool,
     /// The server's number for this session.
     id: i64,
     /// What its statements belong to.
@@ -158,15 +160,25 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self {
-            driver,
-            dialect,
-            target: target.clone(),
-            setting: None,
-            id,
-            place: Place::new("session"),
-            _open: entry,
-        })
+        let mut opened =
+            Self {
+                driver,
+                dialect,
+                target: target.clone(),
+                setting: None,
+                in_cluster: false,
+                id,
+                place: Place::new("session"),
+                _open: entry,
+            };
+        // What another node has committed, a command before this one say, is to be seen here, and a pooler chooses the node.
+        if let Some([of_cluster, setting]) = opened.dialect.causal_reads()
+            && !opened.named(of_cluster).await?.is_empty()
+        {
+            opened.send(setting).await?;
+            opened.in_cluster = true;
+        }
+        Ok(opened)
     }
 
     /// A second session with the same database.
@@ -341,6 +353,11 @@ impl Connection {
                 Err(error)
             }
         }
+    }
+
+    /// Whether writes go to a cluster whose other nodes take writes too.
+    pub fn is_in_cluster(&self) -> bool {
+        self.in_cluster
     }
 
     /// The server's number for this session; 0 where there is no server.

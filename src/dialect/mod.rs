@@ -143,6 +143,14 @@ impl Server {
         format!("{name} {number}")
     }
 
+    /// What the server is, where that is older than the least version that this program knows.
+    fn older_than(&self, kind: Kind, least: [u32; 2]) -> Option<String> {
+        let mut numbers = self.version.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
+        let own: [u32; 2] = [numbers.next()?, numbers.next().unwrap_or(0)];
+        let needed = if kind == Kind::Postgres { least[0].to_string() } else { format!("{}.{}", least[0], least[1]) };
+        (own < least).then(|| format!("the server is {}, and {needed} or later is needed", self.product(kind)))
+    }
+
     /// Tells MariaDB from MySQL.
     pub fn is_mariadb(&self) -> bool {
         self.version.to_ascii_lowercase().contains("mariadb")
@@ -496,7 +504,7 @@ pub trait Dialect:
     fn fills_in_before_not_null(&self) -> bool {
         true
     }
-    /// What the server must allow before a sync can be installed, and be right.
+    /// What the server must allow before a sync can be installed, and be right; in order.
     fn sync_preflight(&self) -> Vec<Preflight> {
         Vec::new()
     }

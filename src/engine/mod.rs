@@ -15,6 +15,7 @@ mod lint;
 mod pace;
 mod phases;
 mod plan;
+mod preflight;
 mod report;
 mod resolve;
 mod rollback;

@@ -6,11 +6,11 @@ use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
 use super::{EngineError, Event, Next, Observer};
 use crate::catalog::{Diagnostics, Project, Release};
-use crate::db::{Class, Target};
-use crate::dialect::{Preflight, expression};
+use crate::db::Target;
+use crate::dialect::expression;
 use crate::plan::{
-    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, rights, schema_steps,
-    syncs_to_put_back, target,
+    Gate, Need, Refused, ReleaseState, Standing, admit, baseline_gate, check_release, live_syncs, syncs_to_put_back,
+    target,
 };
 use crate::step::Phase;
 use crate::store::{self, EventFilter};
@@ -167,6 +167,8 @@ impl<'p> Session<'p> {
         }
         self.refuse_unfit(release, phase).await?;
         self.refuse_lint(&[release], &options.force).await?;
+        self.refuse_without_rights(release, phase).await?;
+        self.refuse_cluster(release, Some(phase), &options.force).await?;
         Ok(Some(release))
     }
 
@@ -212,7 +214,10 @@ impl<'p> Session<'p> {
             Need::Nothing | Need::Baseline(_) => None,
         };
         match next {
-            Some((phase, index, release)) if index <= last => self.refuse_unfit(release, phase).await?,
+            Some((phase, index, release)) if index <= last => {
+                self.refuse_unfit(release, phase).await?;
+                self.refuse_without_rights(release, phase).await?;
+            }
             _ => {}
         }
         self.refuse_lint_up_to(last, force).await
@@ -255,6 +260,7 @@ impl<'p> Session<'p> {
                     continue;
                 }
                 self.refuse_unfit(release, phase).await?;
+                self.refuse_without_rights(release, phase).await?;
                 match phase {
                     Phase::Expand => self.expand(release).await?,
                     Phase::Migrate => self.migrate(release, &MigrateOptions::default()).await.map(drop)?,
@@ -327,75 +333,8 @@ impl<'p> Session<'p> {
         Ok(done)
     }
 
-    /// Fails where the server will not let the release's syncs be installed: before the first step, not at the last.
-    async fn preflight(&mut self, release: &Release) -> Result<(), EngineError> {
-        if !release.syncs().any(|(step, _)| !self.facts.step_finished(&step.id)) {
-            return Ok(());
-        }
-        let what = format!("the syncs of {} cannot be installed", release.name);
-        self.connection.at("preflight");
-        let refused = |reason: String, remedy| EngineError::Preflight { what: what.clone(), reason, remedy };
-        for preflight in self.connection.shared_dialect().sync_preflight() {
-            match preflight {
-                Preflight::Empty { query, reason, remedy } => {
-                    if !self.connection.query(&query, &[]).await?.is_empty() {
-                        return Err(refused(reason, Some(remedy)));
-                    }
-                }
-                Preflight::Works { statements, undo, remedies } => {
-                    let mut works = Ok(());
-                    for statement in &statements {
-                        if works.is_ok() {
-                            works = self.connection.run(statement).await;
-                        }
-                    }
-                    if let Err(error) = works {
-                        // A server that is gone has refused nothing.
-                        if error.class() == Class::Disconnected {
-                            return Err(error.into());
-                        }
-                        let remedy = remedies.iter().find(|(code, _)| error.code() == Some(*code));
-                        return Err(refused(error.to_string(), remedy.map(|(_, remedy)| remedy.clone())));
-                    }
-                    self.connection.run(&undo).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Fails where the role lacks a right that a step of the phase needs, or the server is too old: before the first step, with all
-    /// that is missing.
-    async fn refuse_without_rights(&mut self, release: &Release, phase: Phase) -> Result<(), EngineError> {
-        let dialect = self.connection.shared_dialect();
-        let what = format!("{phase} of {} cannot run", release.name);
-        if let Some(query) = dialect.too_old()
-            && let Some(row) = self.connection.query(&query, &[]).await?.first()
-        {
-            return Err(EngineError::Preflight { what, reason: row.text(0).unwrap_or_default(), remedy: None });
-        }
-        let schema = self.connection.inspect().await?;
-        let needed = rights(&schema_steps(release, phase, &self.facts, &schema));
-        let mut missing = Vec::new();
-        for query in needed.iter().filter_map(|right| dialect.missing_right(right)) {
-            // A server that does not let itself be asked is no reason not to try.
-            match self.connection.query(&query, &[]).await {
-                Ok(rows) => missing.extend(rows.first().and_then(|row| row.text(0))),
-                Err(error) => tracing::debug!(%error, "ask for a right"),
-            }
-        }
-        missing.dedup();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let reason = format!("the role in the URL lacks {} of the rights that it needs", missing.len());
-        let remedy = format!("ask an administrator for {}; then run the same command again", missing.join("; "));
-        Err(EngineError::Preflight { what, reason, remedy: Some(remedy) })
-    }
-
     async fn expand(&mut self, release: &Release) -> Result<(), EngineError> {
-        self.refuse_without_rights(release, Phase::Expand).await?;
-        self.preflight(release).await?;
+        self.refuse_syncs(release).await?;
         let since = self.start_phase(&release.name, Phase::Expand).await?;
         self.run_steps(release, Phase::Expand).await?;
         self.finish_phase(&release.name, Phase::Expand, since).await?;
@@ -420,7 +359,6 @@ impl<'p> Session<'p> {
         quiet: Duration,
         force: &[Gate],
     ) -> Result<Option<String>, EngineError> {
-        self.refuse_without_rights(release, Phase::Contract).await?;
         let caution = match self.quiet(release, quiet).await? {
             Ok(caution) => {
                 if caution.is_some() {
@@ -442,6 +380,7 @@ impl<'p> Session<'p> {
             Ok(()) => self.note_passed(Gate::Verified, None).await?,
             Err(refused) => self.force(refused, force).await?,
         }
+        self.refuse_rows_in_the_way_of_contract(release).await?;
         let since = self.start_phase(&release.name, Phase::Contract).await?;
         self.run_steps(release, Phase::Contract).await?;
         self.finish_phase(&release.name, Phase::Contract, since).await?;

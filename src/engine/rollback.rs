@@ -150,6 +150,8 @@ impl<'p> Session<'p> {
         let undone = check_rollback(release, &self.facts, dialect.as_ref(), &schema);
         refuse_what_cannot_be_undone(release, &undone)?;
         self.refuse_rows_in_the_way(&undone).await?;
+        self.refuse_rollback_without_rights(release).await?;
+        self.refuse_cluster(release, None, &options.force).await?;
         let lost = self.lost(release).await?;
         if lost.is_empty() {
             return Ok(Some((release, None)));

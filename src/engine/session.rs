@@ -29,6 +29,8 @@ pub(super) struct Session<'p> {
     pub(super) looked_over: BTreeSet<String>,
     /// How long a step is kept from its lock before those who do so are ended; `None`: they are not.
     pub(super) cancel_blockers_after: Option<Duration>,
+    /// What the role was found to be allowed, by this run.
+    pub(super) allowed: BTreeSet<String>,
     lease: Option<Arc<Lease>>,
     opened: Instant,
 }
@@ -51,6 +53,7 @@ impl<'p> Session<'p> {
             overrides: Overrides::default(),
             looked_over: BTreeSet::new(),
             cancel_blockers_after: None,
+            allowed: BTreeSet::new(),
             lease: None,
             opened: Instant::now(),
         };
@@ -68,6 +71,7 @@ impl<'p> Session<'p> {
 
     /// Joins those who migrate, with our tables up to date, and reads the facts again.
     pub(super) async fn join(&mut self, command: &str) -> Result<(), EngineError> {
+        self.refuse_server(command).await?;
         if !store::is_current(&mut self.connection).await? {
             self.take_lease_for_now(command).await?;
             if let Some(lease) = self.lease.take() {
@@ -93,6 +97,7 @@ impl<'p> Session<'p> {
     }
 
     async fn take_lease_for_now(&mut self, command: &str) -> Result<(), EngineError> {
+        self.refuse_server(command).await?;
         let taken = Lease::take(&mut self.connection, command).await?;
         let installed = store::install(&mut self.connection, &taken).await;
         self.lease = Some(Arc::new(taken));
@@ -171,7 +176,12 @@ impl<'p> Session<'p> {
             .iter()
             .flat_map(|release| broken_triggers(release, &self.facts, dialect.as_ref(), &schema))
             .collect();
-        if missing.is_empty() { Ok(()) } else { Err(EngineError::BrokenTriggers(missing)) }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        // Who may not make a trigger is not shown what is in one.
+        self.refuse_unseen_triggers().await?;
+        Err(EngineError::BrokenTriggers(missing))
     }
 
     pub(super) fn refuse_interrupted(&self) -> Result<(), EngineError> {

@@ -466,7 +466,7 @@ async fn undo(connection: &mut Connection, script: &Script, failure: Failure) ->
     Failure::Statement(error, 0)
 }
 
-fn place(step: &PlannedStep<'_>) -> Diagnostic {
+pub(super) fn place(step: &PlannedStep<'_>) -> Diagnostic {
     match &step.planned {
         Planned::File(file) | Planned::Undo { step: file, .. } => file.origin.diagnostic(step.operation().summary()),
         _ => Diagnostic::of_path(&step.id, step.operation().summary()),

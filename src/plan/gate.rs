@@ -1,8 +1,11 @@
 //! The conditions of the phases: which release a command is about, and whether its phase may run.
 
+use std::collections::BTreeSet;
+
 use super::state::{ReleaseState, Standing};
 use crate::catalog::{Project, Release};
-use crate::step::Phase;
+use crate::dialect::{Right, Schema};
+use crate::step::{Phase, Step};
 
 /// A condition that must hold before a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Gate {
     Undo,
     /// No release is open.
     OpenRelease,
+    /// Nobody writes what a trigger's statement can hang a Galera cluster over.
+    Cluster,
 }
 
 impl Gate {
@@ -43,6 +48,7 @@ impl Gate {
             Self::NewWrites => "new_writes",
             Self::Undo => "undo",
             Self::OpenRelease => "open_release",
+            Self::Cluster => "cluster",
         }
     }
 }
@@ -101,6 +107,33 @@ fn upgrade_to(standing: &Standing<'_>) -> String {
     let releases = standing.releases.iter().map(|(release, _)| release);
     let last = releases.take_while(|release| !release.has_files).last();
     last.map_or_else(String::new, |release| format!(" --to {}", release.name))
+}
+
+/// The gate of a Galera cluster, for a phase that puts triggers on tables or takes them away.
+///
+/// Such a statement is ordered by its table alone. A write of a table that this one refers to locks both, and where it is carried
+/// out beside the statement, each waits for the other (MariaDB 10.11: `MDL BF-BF conflict` in the log): the whole cluster stops.
+pub fn cluster_gate(release: &Release, rights: &BTreeSet<Right>, schema: &Schema) -> Result<(), Refused> {
+    let mut found = Vec::new();
+    for right in rights {
+        let Right::Trigger(table) = right else { continue };
+        let live =
+            schema.table(table).into_iter().flat_map(|live| &live.foreign_keys).map(|key| key.references.clone());
+        let new =
+            release.expand.iter().filter(|step| matches!(step.step, Step::CreateTable(_) | Step::AddForeignKey(_)));
+        let new =
+            new.filter(|step| step.tables.first() == Some(table)).flat_map(|step| step.tables.iter().skip(1).cloned());
+        let parents: BTreeSet<String> = live.chain(new).filter(|parent| parent != table).collect();
+        found.extend(
+            parents.into_iter().map(|parent| format!("`{parent}` is written while `{table}`, which refers to it,")),
+        );
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("a Galera cluster can hang when {} gets or loses a trigger", found.join(", and when "));
+    let remedy = "hold those writes, on every node, and say --force cluster; rows may be written again when it is done";
+    Err(refused(Gate::Cluster, reason, remedy))
 }
 
 /// The names of the releases before one in the train: their nodes are old ones when it contracts.

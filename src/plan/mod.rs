@@ -19,9 +19,9 @@ mod walk;
 pub use backfill::{BackfillPlan, BatchPlan, CommandPlan};
 pub use drift::{Drift, DriftKind, drifts};
 pub use facts::{BackfillFact, BaselineFact, Facts, PhaseFact, StepFact};
-pub use gate::{Gate, Refused, admit, baseline_gate, releases_before, target};
+pub use gate::{Gate, Refused, admit, baseline_gate, cluster_gate, releases_before, target};
 pub use lint::{Finding, Report, RuleText, Severity, lint, rules};
-pub use rights::rights;
+pub use rights::{rights, rollback_rights, state_rights, trigger_rights};
 pub use rollback::{
     NewWrites, UndoOf, UndoStep, Verdict, check_rollback, new_writes, rollback_target, steps_to_undo, undo_of,
 };

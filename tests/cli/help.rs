@@ -169,7 +169,7 @@ fn of_expand() {
               [env: CONCERTINA_DATABASE]
 
           --force <GATE>
-              Override a gate, `lint`; the history keeps it
+              Override a gate, `lint` or `cluster`; the history keeps it
 
           --output <OUTPUT>
               How results are printed
@@ -328,7 +328,8 @@ fn of_contract() {
               or 5m]
 
           --force <GATE>
-              Override a gate, `quiet`, `sessions`, `verified` or `lint`; the history keeps it
+              Override a gate, `quiet`, `sessions`, `verified`, `lint` or `cluster`; the history keeps
+              it
 
           --output <OUTPUT>
               How results are printed
@@ -649,7 +650,7 @@ fn of_rollback() {
               Lose what new nodes wrote: the same as --force `new_writes`
 
           --force <GATE>
-              Override a gate, `new_writes`; the history keeps it
+              Override a gate, `new_writes` or `cluster`; the history keeps it
 
           --output <OUTPUT>
               How results are printed

@@ -131,6 +131,20 @@ impl TestDatabase {
         }
     }
 
+    /// Gives the owner the right to create triggers back (MySQL).
+    pub(crate) async fn grant_trigger(&self) {
+        let Place::Server { owner, database, .. } = &self.place else { return };
+        for host in MYSQL_HOSTS {
+            let pattern = database.replace('_', "\\_");
+            self.admin().await.run(format!("GRANT TRIGGER ON `{pattern}`.* TO `{owner}`@`{host}`")).await;
+        }
+    }
+
+    /// Opens a session of the server's administrator in this database.
+    pub(crate) async fn admin_of(&self) -> Session {
+        Session::open(self.kind, &self.admin_url()).await
+    }
+
     /// Opens a session of the server's administrator; of nobody in particular on SQLite.
     pub(crate) async fn admin(&self) -> Session {
         match &self.place {

@@ -9,6 +9,7 @@
     reason = "every concern takes the part of the harness it needs; what one leaves another uses"
 )]
 
+mod cluster;
 mod command;
 mod database;
 mod dump;
@@ -20,6 +21,7 @@ mod server;
 mod session;
 mod train;
 
+pub(crate) use cluster::Cluster;
 pub(crate) use command::{Concertina, Output, Running};
 pub(crate) use database::TestDatabase;
 pub(crate) use dump::Dump;

@@ -138,7 +138,7 @@ impl PrivateServer {
         command.args(["--pdeathsig", signal]);
         // PostgreSQL refuses to run as root, and its package has made a user for it.
         if self.kind == Kind::Postgres && is_root() {
-            let (user, group) = postgres_user();
+            let (user, group) = user("postgres");
             command.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--init-groups");
         }
         let log = || std::fs::File::options().create(true).append(true).open(self.path("log")).expect("the log");
@@ -172,7 +172,7 @@ impl PrivateServer {
     /// Lets PostgreSQL's own user write here, where the test runs as root.
     fn give_away(&self) {
         if is_root() {
-            let (user, group) = postgres_user();
+            let (user, group) = user("postgres");
             for path in [self.directory.path().to_owned(), self.path("password")] {
                 std::os::unix::fs::chown(path, Some(user), Some(group)).expect("root may give a file away");
             }
@@ -193,16 +193,16 @@ fn signal(process: &Child, name: &str) {
     sent.expect("`kill` is installed");
 }
 
-fn is_root() -> bool {
+pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// The ids of PostgreSQL's user and of its group.
-fn postgres_user() -> (u32, u32) {
+/// The ids of the user that a server's package has made, and of its group.
+pub(super) fn user(name: &str) -> (u32, u32) {
     let id = |option: &str| {
-        let output = Command::new("id").args([option, "postgres"]).output().expect("`id` is installed");
+        let output = Command::new("id").args([option, name]).output().expect("`id` is installed");
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        text.parse().unwrap_or_else(|_| panic!("PostgreSQL's package makes a user `postgres`"))
+        text.parse().unwrap_or_else(|_| panic!("the server's package makes a user `{name}`"))
     };
     (id("-u"), id("-g"))
 }

@@ -223,6 +223,22 @@ impl Dialect for MySql {
                 remedy: "ask an administrator for SET GLOBAL binlog_format = 'MIXED' (or 'ROW'), and let the writers reconnect"
                     .to_owned(),
             },
+            // What one node refuses others would carry out, and then one must go: so nothing is tried that may be refused.
+            Preflight::Empty {
+                query: format!(
+                    "SELECT 1 FROM (SELECT CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', 1), '''@''', \
+                     SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''') AS account) AS me \
+                     WHERE @@log_bin_trust_function_creators = 0 AND {} AND COALESCE(CURRENT_ROLE(), 'NONE') = 'NONE' \
+                     AND NOT EXISTS (SELECT 1 FROM information_schema.USER_PRIVILEGES p WHERE p.GRANTEE = me.account \
+                     AND p.PRIVILEGE_TYPE IN ('SUPER', 'BINLOG ADMIN', 'SET USER'))",
+                    self.in_cluster()
+                ),
+                reason: "a Galera cluster counts as a binary log, also where none is kept, and trusts nobody without SUPER with triggers"
+                    .to_owned(),
+                remedy: "ask an administrator for SET GLOBAL log_bin_trust_function_creators = 1 on every node, which must stay \
+                         until the triggers are installed; then run the same command again"
+                    .to_owned(),
+            },
             // Which privileges are enough differs from version to version; a trigger on a table of our own tells.
             Preflight::Works {
                 statements: vec![
