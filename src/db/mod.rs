@@ -160,17 +160,16 @@ impl Connection {
         };
         let dialect = dialect::of(target.kind(), Server { version });
         let entry = open::Entry::new(target, &dialect, id);
-        let mut opened =
-            Self {
-                driver,
-                dialect,
-                target: target.clone(),
-                setting: None,
-                in_cluster: false,
-                id,
-                place: Place::new("session"),
-                _open: entry,
-            };
+        let mut opened = Self {
+            driver,
+            dialect,
+            target: target.clone(),
+            setting: None,
+            in_cluster: false,
+            id,
+            place: Place::new("session"),
+            _open: entry,
+        };
         // What another node has committed, a command before this one say, is to be seen here, and a pooler chooses the node.
         if let Some([of_cluster, setting]) = opened.dialect.causal_reads()
             && !opened.named(of_cluster).await?.is_empty()

@@ -197,5 +197,5 @@ fn refuse_missing(what: &str, missing: &[String]) -> Result<(), EngineError> {
 }
 
 fn is_lost(error: &DbError) -> bool {
-    error.class() == crate::db::Class::Disconnected
+    error.class() == Class::Disconnected
 }
