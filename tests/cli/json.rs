@@ -86,11 +86,11 @@ on_every_database! {
         let ocata = &status["releases"][1];
         expect_fields(ocata, &["name", "state", "phases", "steps", "backfills", "syncs"]);
         expect_fields(&ocata["phases"][0], &["phase", "started_at", "finished_at"]);
-        expect_fields(&ocata["steps"][0], &["id", "summary", "state", "duration_ms", "failure"]);
+        expect_fields(&ocata["steps"][0], &["id", "summary", "state", "started_at", "duration_ms", "failure"]);
         assert_eq!(ocata["steps"][0]["state"], "done");
         expect_fields(
             &ocata["backfills"][0],
-            &["id", "table", "state", "rows_changed", "rows_walked", "pass", "rows_estimated"],
+            &["id", "table", "state", "rows_changed", "rows_walked", "pass", "rows_estimated", "last_batch_at"],
         );
         assert_eq!(ocata["backfills"][0]["state"], "pending");
         expect_fields(&ocata["syncs"][0], &["name", "table", "last_old_write", "last_new_write"]);
