@@ -36,8 +36,9 @@ pub(crate) fn folder() -> PathBuf {
 /// Reads a schema.
 pub(crate) fn published(name: &str) -> Value {
     let path = folder().join(format!("{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read {path:?}: {error}"));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?} is no JSON: {error}"))
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("failed to read `{}`: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("`{}` is no JSON: {error}", path.display()))
 }
 
 /// Fails where what a run printed for programs is not what is published.
