@@ -23,6 +23,7 @@ mod baseline;
 mod cli;
 mod conformance;
 mod crash;
+mod deploy;
 mod drift;
 mod glance_failures;
 mod layout;

@@ -1,7 +1,7 @@
 //! An error as people and programs read it: what was tried, on what, and what to do next.
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{exit, lint, output, talk};
 use crate::catalog::Diagnostic;
@@ -37,7 +37,23 @@ impl Failure {
         self.code
     }
 
-    pub(super) fn print(&self, as_json: bool) {
+    /// Says it on stderr, for people or for collectors, and as the document where results are JSON.
+    pub(super) fn print(&self, as_json: bool, logs_as_json: bool) {
+        if logs_as_json {
+            let mut event = json!({ "event": "error" });
+            if let (Some(event), Some(facts)) = (event.as_object_mut(), self.facts().as_object()) {
+                event.extend(facts.clone());
+            }
+            output::talk(&event.to_string());
+        } else {
+            self.say();
+        }
+        if as_json {
+            output::line(&format!("{:#}", self.document()));
+        }
+    }
+
+    fn say(&self) {
         let engine = self.error.downcast_ref::<EngineError>();
         if let Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) = engine {
             for diagnostic in &diagnostics.0 {
@@ -61,29 +77,33 @@ impl Failure {
         for line in engine.map(details).unwrap_or_default() {
             output::talk(&line);
         }
-        let hint = engine.and_then(hint);
-        if let Some(hint) = &hint {
+        if let Some(hint) = engine.and_then(hint) {
             output::talk(&format!("hint: {hint}"));
         }
-        if as_json {
-            let places: Vec<_> = match engine {
-                Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
-                    diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
-                }
-                Some(EngineError::Lint { findings, .. }) => findings
-                    .iter()
-                    .map(|finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.diagnostic()))
-                    .collect(),
-                Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
-                Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
-                Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
-                _ => Vec::new(),
-            };
-            let document = json!({
-                "error": { "message": format!("{}", self.error), "hint": hint, "details": places, "code": self.code }
-            });
-            output::line(&format!("{document:#}"));
-        }
+    }
+
+    /// The document of `--output json`: docs/schema/error.json.
+    pub(super) fn document(&self) -> Value {
+        json!({ "error": self.facts() })
+    }
+
+    fn facts(&self) -> Value {
+        let engine = self.error.downcast_ref::<EngineError>();
+        let details: Vec<_> = match engine {
+            Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
+                diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
+            }
+            Some(EngineError::Lint { findings, .. }) => findings
+                .iter()
+                .map(|finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.diagnostic()))
+                .collect(),
+            Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
+            Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
+            Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
+            _ => Vec::new(),
+        };
+        let hint = engine.and_then(hint);
+        json!({ "message": format!("{}", self.error), "hint": hint, "details": details, "code": self.code })
     }
 }
 

@@ -120,7 +120,7 @@ impl Cli {
         match self.carry_out().await {
             Ok(code) => code,
             Err(failure) => {
-                failure.print(global.output == Format::Json);
+                failure.print(global.output == Format::Json, global.log_format == Format::Json);
                 failure.code()
             }
         }

@@ -42,7 +42,7 @@ async fn watch(shell: &Shell, every: Duration) -> Result<u8, Failure> {
             (Err(error), _) if first || !matches!(error, EngineError::Db(_) | EngineError::Store(_)) => {
                 return Err(error.into());
             }
-            (Err(error), Format::Json) => serde_json::json!({ "error": { "message": error.to_string() } }).to_string(),
+            (Err(error), Format::Json) => Failure::from(error).document().to_string(),
             (Err(error), _) => format!("the database does not answer: {error}"),
         };
         first = false;

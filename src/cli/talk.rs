@@ -39,7 +39,7 @@ pub(super) struct Talk {
 
 impl Talk {
     pub(super) fn new(quiet: bool, as_json: bool) -> Self {
-        tokio::spawn(listen());
+        tokio::spawn(listen(as_json));
         Self { quiet, as_json, bar: Mutex::new(None), said: Mutex::new(Instant::now()) }
     }
 
@@ -85,7 +85,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// The first signal asks the engine to stop at the next safe place; the second is not waited for.
-async fn listen() {
+async fn listen(as_json: bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -97,13 +97,25 @@ async fn listen() {
             _ = terminate.recv() => 15,
         };
         if SIGNAL.swap(number, Ordering::Relaxed) != 0 {
-            output::talk("stopping at once; what runs at the server is ended there");
+            output::talk(&stopping(true, as_json));
             crate::db::end_open_sessions().await;
             #[expect(clippy::exit, reason = "asked twice: nothing is waited for")]
             std::process::exit(128 + i32::from(number));
         }
-        output::talk("stopping at the next safe place; once more to stop at once");
+        output::talk(&stopping(false, as_json));
     }
+}
+
+fn stopping(at_once: bool, as_json: bool) -> String {
+    if as_json {
+        return json!({ "event": "stopping", "at_once": at_once }).to_string();
+    }
+    if at_once {
+        "stopping at once; what runs at the server is ended there"
+    } else {
+        "stopping at the next safe place; once more to stop at once"
+    }
+    .to_owned()
 }
 
 fn seconds(took: Duration) -> String {

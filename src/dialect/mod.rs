@@ -264,6 +264,11 @@ pub trait Dialect:
     /// A query with one row, one integer: whether a table of this name is visible.
     fn table_exists(&self, name: &str) -> String;
 
+    /// A query with a row, the statement that helps, where the role sees no schema at all: to it every database looks empty.
+    fn sees_nothing(&self) -> Option<String> {
+        None
+    }
+
     /// The queries that read the live schema.
     fn inspection(&self) -> Inspection;
 

@@ -57,8 +57,20 @@ impl<'p> Session<'p> {
             lease: None,
             opened: Instant::now(),
         };
+        session.refuse_blindness().await?;
         session.reload().await?;
         Ok(session)
+    }
+
+    /// Fails where the role may look into no schema: it would be told that nothing was ever done here.
+    async fn refuse_blindness(&mut self) -> Result<(), EngineError> {
+        let Some(query) = self.connection.dialect().sees_nothing() else { return Ok(()) };
+        let Some(row) = self.connection.query(&query, &[]).await?.into_iter().next() else { return Ok(()) };
+        Err(EngineError::Preflight {
+            what: "nothing can be told of this database".to_owned(),
+            reason: "the role in the URL may not use any schema of its search path, or there is none".to_owned(),
+            remedy: row.text(0),
+        })
     }
 
     /// Reads the facts again, and says whether somebody keeps a phase from running: who holds the lease, or, but for another

@@ -7,6 +7,7 @@ use concertina::catalog;
 use concertina::db::{Connection, Target};
 use concertina::engine::{EngineError, Limit, Overrides, Probe, Settings, Throttles, Verdict};
 
+use crate::rights::documented::granted_to;
 use crate::support::{Kind, Project, Session, TestDatabase, on_every_database};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -130,7 +131,9 @@ on_every_database! {
             let said = refused(db.owner_url(), &settings, None).await;
             assert!(said.contains("of the sessions do (GRANT pg_monitor TO"), "{said}");
             let owner = db.owner().await.value("SELECT current_user").await.unwrap();
-            db.admin().await.run(format!("GRANT pg_monitor TO \"{owner}\"")).await;
+            for grant in granted_to(Kind::Postgres, "Throttles", &format!("\"{owner}\"")) {
+                db.admin().await.run(grant).await;
+            }
         }
         let throttles = start(db.owner_url(), &settings, None).await.expect("all is well");
         let sql = if db.kind() == Kind::Postgres { "SELECT pg_sleep(3)" } else { "SELECT SLEEP(3)" };

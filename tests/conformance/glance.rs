@@ -7,7 +7,7 @@ use std::fmt;
 use crate::support::{Concertina, DbFailure, Kind, Session, TestDatabase};
 
 /// The tables that the application's role may write.
-const TABLES: [&str; 13] = [
+pub(crate) const TABLES: [&str; 13] = [
     "images",
     "image_locations",
     "image_members",

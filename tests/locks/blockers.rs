@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{account, books, reader};
+use crate::rights::documented::granted_to;
 use crate::support::{Kind, PrivateServer, Session, TestDatabase, Train, alone, run};
 
 const PAGES: (&str, &str) =
@@ -101,8 +102,9 @@ fn blockers_are_named_and_ended_where_mariadb_knows_them() {
         let mut admin = server.admin().await;
         let account = account(&mut session, &mut admin).await;
         admin.run("UPDATE performance_schema.setup_instruments SET ENABLED = 'YES' WHERE NAME = 'wait/lock/metadata/sql/mdl'").await;
-        admin.run(format!("GRANT PROCESS, CONNECTION ADMIN ON *.* TO {account}")).await;
-        admin.run(format!("GRANT SELECT ON performance_schema.* TO {account}")).await;
+        for grant in granted_to(Kind::MySql, "Blockers", &account) {
+            admin.run(grant).await;
+        }
         let mut train = Train::new(&db);
         train.add(&[PAGES]);
         // Who has another table is not in the way.

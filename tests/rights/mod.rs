@@ -1,5 +1,9 @@
 //! What the role lacks is said before the first statement of a phase, with the statements that grant it.
 
+pub(crate) mod documented;
+mod needed;
+mod train;
+
 use crate::support::{Kind, Session, TestDatabase, Train, on_every_server, run};
 
 const STEPS: &str = "steps:

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::database::PASSWORD;
-use super::{Project, TestDatabase};
+use super::{Project, TestDatabase, schema};
 
 /// After this long a run is killed, and its test fails.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -163,6 +163,7 @@ impl Running {
             !output.stdout.contains(PASSWORD) && !output.stderr.contains(PASSWORD),
             "a password was printed:\n{output}"
         );
+        schema::expect_published(&output);
         output
     }
 }
@@ -186,6 +187,11 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// What it was called with.
+    pub(super) fn arguments(&self) -> &str {
+        &self.arguments
+    }
+
     #[track_caller]
     pub(crate) fn expect_code(&self, code: i32) -> &Self {
         assert_eq!(self.code, Some(code), "the exit code should be {code}:\n{self}");

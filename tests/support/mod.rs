@@ -17,6 +17,7 @@ mod history;
 mod kind;
 mod project;
 mod proxy;
+pub(crate) mod schema;
 mod server;
 mod session;
 mod train;

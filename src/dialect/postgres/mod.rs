@@ -72,6 +72,14 @@ impl Dialect for Postgres {
         format!("SELECT count(*) FROM pg_class WHERE oid = to_regclass({})", self.literal(&self.quote(name)))
     }
 
+    fn sees_nothing(&self) -> Option<String> {
+        Some(
+            "SELECT format('GRANT USAGE ON SCHEMA public TO %I, or on whichever of %s is meant', current_user, \
+             current_setting('search_path')) WHERE current_schema() IS NULL"
+                .to_owned(),
+        )
+    }
+
     fn inspection(&self) -> Inspection {
         Inspection {
             namespace: "SELECT current_schema()::text".to_owned(),
