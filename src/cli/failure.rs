@@ -1,7 +1,7 @@
 //! An error as people and programs read it: what was tried, on what, and what to do next.
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{exit, lint, output, talk};
 use crate::catalog::Diagnostic;
@@ -9,6 +9,9 @@ use crate::db::{Class, DbError, without_passwords};
 use crate::engine::{Blocker, EngineError};
 use crate::plan::{Drift, DriftKind};
 use crate::store::StoreError;
+
+/// How many errors of files are shown with their lines: each costs as much as its file is long.
+const SHOWN: usize = 100;
 
 /// A failed command.
 #[derive(Debug)]
@@ -37,11 +40,33 @@ impl Failure {
         self.code
     }
 
-    pub(super) fn print(&self, as_json: bool) {
+    /// Prints it on stderr, as talk or as a line for a collector, and as a result where results are JSON.
+    pub(super) fn print(&self, as_json: bool, log_as_json: bool) {
+        let document = if as_json || log_as_json { self.document() } else { Value::Null };
+        if log_as_json {
+            let mut line = document["error"].clone();
+            line["event"] = "error".into();
+            output::talk(&line.to_string());
+        } else {
+            self.talk();
+        }
+        if as_json {
+            output::line(&format!("{document:#}"));
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.error.downcast_ref::<EngineError>().and_then(hint)
+    }
+
+    fn talk(&self) {
         let engine = self.error.downcast_ref::<EngineError>();
         if let Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) = engine {
-            for diagnostic in &diagnostics.0 {
+            for diagnostic in diagnostics.0.iter().take(SHOWN) {
                 output::talk(&format!("{}\n", error(diagnostic)));
+            }
+            if let Some(more) = diagnostics.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                output::talk(&format!("… and {more} more\n"));
             }
         }
         if let Some(EngineError::Lint { findings, .. }) = engine {
@@ -61,29 +86,28 @@ impl Failure {
         for line in engine.map(details).unwrap_or_default() {
             output::talk(&line);
         }
-        let hint = engine.and_then(hint);
-        if let Some(hint) = &hint {
+        if let Some(hint) = self.hint() {
             output::talk(&format!("hint: {hint}"));
         }
-        if as_json {
-            let places: Vec<_> = match engine {
-                Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
-                    diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
-                }
-                Some(EngineError::Lint { findings, .. }) => findings
-                    .iter()
-                    .map(|finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.diagnostic()))
-                    .collect(),
-                Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
-                Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
-                Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
-                _ => Vec::new(),
-            };
-            let document = json!({
-                "error": { "message": format!("{}", self.error), "hint": hint, "details": places, "code": self.code }
-            });
-            output::line(&format!("{document:#}"));
-        }
+    }
+
+    fn document(&self) -> Value {
+        let places: Vec<_> = match self.error.downcast_ref::<EngineError>() {
+            Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) => {
+                diagnostics.0.iter().map(|diagnostic| without_passwords(&diagnostic.to_string())).collect()
+            }
+            Some(EngineError::Lint { findings, .. }) => findings
+                .iter()
+                .map(|finding| format!("{}[{}]: {}", finding.severity, finding.rule, finding.diagnostic()))
+                .collect(),
+            Some(EngineError::Drift(drifts)) => drifts.iter().map(Drift::words).collect(),
+            Some(EngineError::BaselineDiffers(details) | EngineError::BrokenTriggers(details)) => details.clone(),
+            Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
+            _ => Vec::new(),
+        };
+        json!({
+            "error": { "message": format!("{}", self.error), "hint": self.hint(), "details": places, "code": self.code }
+        })
     }
 }
 

@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tracing::Instrument;
 
 use super::phases::unknown_release;
 use super::report::reading;
 use super::session::Session;
-use super::{EngineError, Event, Next, Observer};
+use super::{EngineError, Event, Next, Observer, place};
 use crate::catalog::{Project, Release};
 use crate::db::{Connection, Target, failpoint};
 use crate::dialect::{Dialect, Statement};
@@ -125,7 +126,7 @@ impl<'p> Session<'p> {
         self.tell(Event::RollbackStarted { release: release.name.clone() });
         self.begin_rollback(release).await?;
         failpoint::pass("rollback.begin");
-        let stays = self.undo_steps(release).await?;
+        let stays = self.undo_steps(release).instrument(place::phase(&release.name, "rollback")).await?;
         failpoint::pass("rollback.end");
         self.end_rollback(release, since).await?;
         Ok(self.rolled_back(Some(release), stays))
