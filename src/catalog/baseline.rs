@@ -59,7 +59,8 @@ impl Loader {
                 }
                 // Read byte for byte: refinery's checksum is over the very bytes.
                 let text = self.bytes(&path).and_then(|bytes| {
-                    String::from_utf8(bytes).map_err(|error| Diagnostic::of_path(&path, format!("it is no text: {error}")))
+                    String::from_utf8(bytes)
+                        .map_err(|error| Diagnostic::of_path(&path, format!("it is no text: {error}")))
                 });
                 match text {
                     Ok(sql) => files.push(BaselineFile { path, label, version, name: words, sql }),

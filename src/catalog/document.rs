@@ -54,6 +54,8 @@ impl Document {
                 "duplicated key in mapping" => {
                     format!("the key `{}` is there twice", text[start..end].trim())
                 }
+                // The parser's own limit, where it looks further ahead than we do.
+                "recursion limit exceeded" => "it is nested too deep".to_owned(),
                 other => format!("this is no YAML: {other}"),
             };
             place.diagnostic(message)

@@ -327,7 +327,8 @@ impl Loader {
                     .filter_map(|object| objects.insert(object, sync.name.clone()))
                     .find(|other| *other != sync.name)
                 {
-                    let message = format!("the sync `{}` would have a trigger of the same name as `{other}`", sync.name);
+                    let message =
+                        format!("the sync `{}` would have a trigger of the same name as `{other}`", sync.name);
                     self.errors.push(step.origin.narrowed(&sync.name).diagnostic(message));
                 }
                 let old = sync.backward.iter().map(|(column, _)| (sync.table.as_str(), column));

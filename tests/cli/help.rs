@@ -85,6 +85,9 @@ fn of_the_program() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -137,6 +140,9 @@ fn of_upgrade() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -191,6 +197,9 @@ fn of_expand() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -253,6 +262,9 @@ fn of_migrate() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -355,6 +367,9 @@ fn of_contract() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
     ");
@@ -401,6 +416,9 @@ fn of_baseline() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -452,6 +470,9 @@ fn of_check() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -506,6 +527,9 @@ fn of_status() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
     ");
@@ -556,6 +580,9 @@ fn of_plan() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -614,6 +641,9 @@ fn of_resolve() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -675,6 +705,9 @@ fn of_rollback() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')

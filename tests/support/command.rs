@@ -61,6 +61,12 @@ impl Concertina {
         self
     }
 
+    /// Gives the command so many bytes of addresses, and no more.
+    pub(crate) fn limit_memory(mut self, bytes: u64) -> Self {
+        self.wrapper = ["prlimit", &format!("--as={bytes}"), "--"].map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Gives the command a terminal for its output, with both streams on it.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         let script = "exec script --quiet --return --flush --command \"$*\" /dev/null";
@@ -86,7 +92,14 @@ impl Concertina {
         }
         command.args(arguments);
         // Neither the developer's shell nor the directory the tests run in may change what is tested.
-        for name in ["CONCERTINA_DATABASE", "CONCERTINA_PROJECT", "CONCERTINA_FAILPOINT", "DATABASE_URL", "RUST_LOG"] {
+        for name in [
+            "CONCERTINA_DATABASE",
+            "CONCERTINA_PROJECT",
+            "CONCERTINA_FAILPOINT",
+            "DATABASE_URL",
+            "RUST_LOG",
+            "CONCERTINA_LOG",
+        ] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

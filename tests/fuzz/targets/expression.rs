@@ -10,7 +10,8 @@ pub(crate) fn run(text: &str) {
     for flavor in [Flavor::Postgres, Flavor::MySql, Flavor::Sqlite] {
         let mark = if flavor == Flavor::MySql { '`' } else { '"' };
         let quote = |name: &str| format!("{mark}{name}{mark}");
-        let scope = Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote, subquery_end: "" };
+        let scope =
+            Scope { table: &images, row: "NEW.", related: Some(("OLD.", &members)), quote: &quote, subquery_end: "" };
         let checked = check_text(text, flavor);
         let rendered = render(text, flavor, &scope);
         assert_eq!(rendered, render(text, flavor, &scope), "{flavor:?}");

@@ -20,6 +20,11 @@ pub(crate) fn run(text: &str) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.iter().map(ToString::to_string).collect::<Vec<String>>(),
         };
-        assert!(text.starts_with('\u{feff}') || words(&read) == words(&other), "{:?} {:?}", words(&read), words(&other));
+        assert!(
+            text.starts_with('\u{feff}') || words(&read) == words(&other),
+            "{:?} {:?}",
+            words(&read),
+            words(&other)
+        );
     }
 }

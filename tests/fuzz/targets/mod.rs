@@ -83,12 +83,7 @@ fn shown(origin: &Origin, message: &str) {
 
 fn dialects() -> Vec<Arc<dyn Dialect>> {
     let of = |(kind, version): (Kind, &str)| dialect::of(kind, Server { version: version.to_owned() });
-    [
-        (Kind::Postgres, "17.2"),
-        (Kind::MySql, "10.11.6-MariaDB"),
-        (Kind::MySql, "8.4.3"),
-        (Kind::Sqlite, "3.46.0"),
-    ]
-    .map(of)
-    .to_vec()
+    [(Kind::Postgres, "17.2"), (Kind::MySql, "10.11.6-MariaDB"), (Kind::MySql, "8.4.3"), (Kind::Sqlite, "3.46.0")]
+        .map(of)
+        .to_vec()
 }

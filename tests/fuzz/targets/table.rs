@@ -18,7 +18,8 @@ pub(crate) fn run(text: &str) {
         static MEMORY: OnceCell<std::cell::RefCell<Memory>> = const { OnceCell::new() };
     }
     // One statement, so that the database stays what it is: a table alone.
-    let Ok([statement]) = statements(text, Flavor::Sqlite).as_deref().map(<[&str; 1]>::try_from).unwrap_or(Ok([""])) else {
+    let Ok([statement]) = statements(text, Flavor::Sqlite).as_deref().map(<[&str; 1]>::try_from).unwrap_or(Ok([""]))
+    else {
         return;
     };
     let made = significant(statement, Flavor::Sqlite).unwrap_or_default();
@@ -40,6 +41,8 @@ pub(crate) fn run(text: &str) {
         });
         let Memory { runtime, connection } = &mut *memory.borrow_mut();
         runtime.block_on(async {
+            // What the text before may have left, where it failed.
+            connection.rollback().await;
             connection.run("BEGIN").await.expect("a transaction");
             if connection.run(statement).await.is_ok() {
                 let schema = connection.inspect().await.expect("what SQLite has taken can be read");
