@@ -58,11 +58,13 @@ impl Loader {
                     continue;
                 }
                 // Read byte for byte: refinery's checksum is over the very bytes.
-                match std::fs::read_to_string(self.root.join(&path)) {
+                let text = self.bytes(&path).and_then(|bytes| {
+                    String::from_utf8(bytes)
+                        .map_err(|error| Diagnostic::of_path(&path, format!("it is no text: {error}")))
+                });
+                match text {
                     Ok(sql) => files.push(BaselineFile { path, label, version, name: words, sql }),
-                    Err(error) => {
-                        self.errors.push(Diagnostic::of_path(path, format!("failed to read the file: {error}")));
-                    }
+                    Err(error) => self.errors.push(error),
                 }
             }
             files.sort_by_key(|file| file.version);

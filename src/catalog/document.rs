@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use serde_yaml::Value;
 
+use super::bounds;
 use super::diagnostic::{Diagnostic, Origin, Source};
 use crate::step::ReadValue;
 
@@ -30,6 +31,9 @@ struct Spanned {
     children: Vec<(String, Spanned)>,
 }
 
+/// How many unknown keys are told of one part: each takes another look at all of it.
+const UNKNOWN_KEYS: usize = 20;
+
 /// A step of a path into a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
@@ -37,17 +41,9 @@ pub(super) enum Part {
     Index(usize),
 }
 
-impl Part {
-    fn name(&self) -> String {
-        match self {
-            Self::Key(key) => key.clone(),
-            Self::Index(index) => index.to_string(),
-        }
-    }
-}
-
 impl Document {
     pub(super) fn parse(source: &Arc<Source>) -> Result<Self, Diagnostic> {
+        bounds::check(source)?;
         let text = &source.text;
         let at = |index: usize| text.char_indices().nth(index).map_or(text.len(), |(at, _)| at);
         let nodes = MarkedYaml::load_from_str(text).map_err(|error| {
@@ -58,6 +54,8 @@ impl Document {
                 "duplicated key in mapping" => {
                     format!("the key `{}` is there twice", text[start..end].trim())
                 }
+                // The parser's own limit, where it looks further ahead than we do.
+                "recursion limit exceeded" => "it is nested too deep".to_owned(),
                 other => format!("this is no YAML: {other}"),
             };
             place.diagnostic(message)
@@ -69,15 +67,23 @@ impl Document {
         // Character to byte positions, once for the file.
         let offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let root = spanned(root, &offsets, None);
-        let value = serde_yaml::from_str(text).map_err(|error| Origin::file(source).diagnostic(error.to_string()))?;
+        let value = serde_yaml::from_str(text).map_err(|error| {
+            let at = error.location().map_or(0, |place| place.index());
+            let start = if text.is_char_boundary(at) { at } else { 0 };
+            Origin { source: Arc::clone(source), span: start..start }.diagnostic(error.to_string())
+        })?;
         Ok(Self { source: Arc::clone(source), value, root })
     }
 
     fn node(&self, path: &[Part]) -> &Spanned {
         let mut node = &self.root;
         for part in path {
-            let name = part.name();
-            match node.children.iter().find(|(key, _)| *key == name) {
+            let found = match part {
+                // A list's children are in its order.
+                Part::Index(index) => node.children.get(*index),
+                Part::Key(name) => node.children.iter().find(|(key, _)| key == name),
+            };
+            match found {
                 Some((_, child)) => node = child,
                 None => break,
             }
@@ -132,7 +138,7 @@ impl Document {
                 place.push(Part::Key(name.clone()));
             }
             errors.push(self.key_origin(&place).diagnostic(shown));
-            if !remove(&mut value, &place[path.len()..]) {
+            if errors.len() >= UNKNOWN_KEYS || !remove(&mut value, &place[path.len()..]) {
                 return Err(errors);
             }
         }

@@ -1,5 +1,6 @@
 //! `concertina.yaml`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -146,9 +147,10 @@ impl Manifest {
             }
         }
         let releases = manifest.releases.clone().unwrap_or_default();
+        let mut seen = HashSet::new();
         for (index, release) in releases.iter().enumerate() {
             let place = || -> Origin { document.origin(&[Part::Key("releases".to_owned()), Part::Index(index)]) };
-            if releases[..index].contains(release) {
+            if !seen.insert(release) {
                 errors.push(place().diagnostic(format!("the release `{release}` is in the train twice")));
             }
             if !is_name(release) {

@@ -6,6 +6,7 @@
 mod allow;
 mod backfill;
 mod baseline;
+mod bounds;
 mod change;
 mod diagnostic;
 mod document;
@@ -13,7 +14,7 @@ mod manifest;
 mod sessions;
 mod throttle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl Release {
 impl Project {
     /// Reads the project in a folder.
     pub fn load(root: &Path) -> Result<Self, Diagnostics> {
-        let mut loader = Loader { root: root.to_owned(), errors: Vec::new() };
+        let mut loader = Loader { root: root.to_owned(), real: None, errors: Vec::new() };
         let project = loader.project();
         match project {
             Some(project) if loader.errors.is_empty() => Ok(project),
@@ -115,16 +116,23 @@ impl Project {
 /// Collects errors while it reads.
 struct Loader {
     root: PathBuf,
+    /// The project's folder without links, once one was met.
+    real: Option<PathBuf>,
     errors: Vec<Diagnostic>,
 }
 
 impl Loader {
     fn read(&mut self, path: &str) -> Option<Arc<Source>> {
-        match fs::read(self.root.join(path)) {
+        match self.bytes(path) {
             Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => {
+                Ok(mut text) => {
                     // A byte order mark is no part of the text, and every other line end is as good as this one.
-                    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).replace("\r\n", "\n");
+                    if text.starts_with('\u{feff}') {
+                        text.drain(..'\u{feff}'.len_utf8());
+                    }
+                    if text.contains('\r') {
+                        text = text.replace("\r\n", "\n");
+                    }
                     Some(Arc::new(Source { path: path.to_owned(), text }))
                 }
                 Err(error) => {
@@ -138,15 +146,59 @@ impl Loader {
                 }
             },
             Err(error) => {
-                self.errors.push(Diagnostic::of_path(path, format!("failed to read the file: {error}")));
+                self.errors.push(error);
                 None
             }
         }
     }
 
+    /// The bytes of a file of the project. A pipe would keep us for ever, and what is no SQL has no reason to be large.
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, Diagnostic> {
+        let failed = |error: std::io::Error| Diagnostic::of_path(path, format!("failed to read the file: {error}"));
+        let file = self.root.join(path);
+        let found = fs::metadata(&file).map_err(failed)?;
+        if !found.is_file() && !found.is_dir() {
+            return Err(Diagnostic::of_path(path, "it is neither a file nor a folder"));
+        }
+        if found.len() > bounds::LARGEST && !path.ends_with(".sql") {
+            return Err(Diagnostic::of_path(path, format!("it is larger than {} MiB", bounds::LARGEST >> 20)));
+        }
+        fs::read(&file).map_err(failed)
+    }
+
+    /// Whether a link leads to a place inside the project; where it does not, that is said. What is applied is what was reviewed
+    /// with the project, and no file beside it is to be shown in an error.
+    fn stays_inside(&mut self, path: &str) -> bool {
+        let target = self.root.join(path).canonicalize();
+        let target = match target {
+            Ok(target) => target,
+            Err(error) => {
+                self.errors.push(Diagnostic::of_path(path, format!("failed to follow the link: {error}")));
+                return false;
+            }
+        };
+        let root = &self.root;
+        let real = self.real.get_or_insert_with(|| root.canonicalize().unwrap_or_else(|_| root.clone()));
+        let inside = target.starts_with(real);
+        if !inside {
+            self.errors.push(
+                Diagnostic::of_path(path, format!("the link leads out of the project, to {}", target.display()))
+                    .help("put the file itself into the project; a link inside it is followed"),
+            );
+        }
+        inside
+    }
+
+    fn is_link(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.root.join(path)).is_ok_and(|found| found.is_symlink())
+    }
+
     /// The entries of a folder by name, hidden ones left out; empty where the folder is not there.
     fn entries(&mut self, path: &str) -> Vec<(String, bool)> {
         let folder = self.root.join(path);
+        if self.is_link(path) && !self.stays_inside(path) {
+            return Vec::new();
+        }
         let listed = match fs::read_dir(&folder) {
             Ok(listed) => listed,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
@@ -155,11 +207,31 @@ impl Loader {
                 return Vec::new();
             }
         };
-        let mut names: Vec<(String, bool)> = listed
-            .filter_map(Result::ok)
-            .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path().is_dir()))
-            .filter(|(name, _)| !name.starts_with('.'))
-            .collect();
+        let mut names: Vec<(String, bool)> = Vec::new();
+        for entry in listed {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.errors.push(Diagnostic::of_path(path, format!("failed to list the folder: {error}")));
+                    break;
+                }
+            };
+            let Ok(name) = entry.file_name().into_string() else {
+                let shown = entry.file_name().to_string_lossy().into_owned();
+                self.errors.push(Diagnostic::of_path(format!("{path}/{shown}"), "the name is not UTF-8 text"));
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            // The listing tells files from folders; only a link has to be followed for it.
+            let is_folder = match entry.file_type() {
+                Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+                _ if !self.stays_inside(&format!("{path}/{name}")) => continue,
+                _ => entry.path().is_dir(),
+            };
+            names.push((name, is_folder));
+        }
         names.sort();
         names
     }
@@ -181,9 +253,10 @@ impl Loader {
             Some(train) => train.clone(),
             None => natural_order(folders.keys().cloned().collect()),
         };
+        let known: HashSet<&String> = train.iter().collect();
         for (folder, phases) in &folders {
-            if !train.contains(folder) {
-                let near = crate::dialect::expression::nearest(folder, train.iter().map(String::as_str));
+            if !known.contains(folder) {
+                let near = crate::dialect::expression::nearest(folder, train.iter().take(NEAR).map(String::as_str));
                 let help = near.map_or_else(
                     || format!("add it to `releases:` in {MANIFEST}, in its place, oldest first"),
                     |near| format!("add it to `releases:` in {MANIFEST}, or rename the folder to `{near}`"),
@@ -192,7 +265,7 @@ impl Loader {
                     self.errors.push(
                         Diagnostic::of_path(
                             format!("{}/{folder}", phase.folder()),
-                            format!("the release `{folder}` is not in the train ({})", train.join(", ")),
+                            format!("the release `{folder}` is not in the train ({})", in_short(&train)),
                         )
                         .help(&help),
                     );
@@ -208,6 +281,9 @@ impl Loader {
     }
 
     fn manifest(&mut self) -> Option<Manifest> {
+        if self.is_link(MANIFEST) && !self.stays_inside(MANIFEST) {
+            return None;
+        }
         let source = self.read(MANIFEST)?;
         let read = document::Document::parse(&source)
             .map_err(|error| vec![error])
@@ -234,24 +310,36 @@ impl Loader {
 
     /// Checks what holds between the syncs of the whole train.
     fn syncs(&mut self, releases: &[Release]) {
-        let mut names: Vec<(String, String)> = Vec::new();
+        let mut names: HashMap<String, String> = HashMap::new();
+        let mut objects: HashMap<String, String> = HashMap::new();
         for release in releases {
-            let mut columns: Vec<(String, String, String)> = Vec::new();
+            let mut columns: HashMap<(String, String), String> = HashMap::new();
             for (step, sync) in release.syncs() {
-                if let Some((_, other)) = names.iter().find(|(name, _)| *name == sync.name) {
+                if let Some(other) = names.get(&sync.name) {
                     let message = format!("the sync `{}` is defined in {other} already", sync.name);
                     self.errors.push(step.origin.narrowed(&sync.name).diagnostic(message));
                 }
-                names.push((sync.name.clone(), step.origin.source.path.clone()));
+                names.entry(sync.name.clone()).or_insert_with(|| step.origin.source.path.clone());
+                // Two syncs of one name for a database: SQLite and MySQL do not tell capitals from small letters, and a sync's
+                // name and the part of a trigger may run together as another's do.
+                let parts = sync.parts().into_iter().map(|(_, part)| format!("{}_{part}", sync.name).to_lowercase());
+                if let Some(other) = parts
+                    .filter_map(|object| objects.insert(object, sync.name.clone()))
+                    .find(|other| *other != sync.name)
+                {
+                    let message =
+                        format!("the sync `{}` would have a trigger of the same name as `{other}`", sync.name);
+                    self.errors.push(step.origin.narrowed(&sync.name).diagnostic(message));
+                }
                 let old = sync.backward.iter().map(|(column, _)| (sync.table.as_str(), column));
                 let new = sync.forward.iter().map(|(column, _)| (sync.new_table(), column));
                 for (table, column) in old.chain(new) {
-                    let taken = columns.iter().find(|(other, name, _)| other == table && name == column);
-                    if let Some((_, _, other)) = taken {
+                    let place = (table.to_owned(), column.clone());
+                    if let Some(other) = columns.get(&place) {
                         let message = format!("column `{column}` belongs to the sync `{other}` already");
                         self.errors.push(step.origin.narrowed(column).diagnostic(message));
                     }
-                    columns.push((table.to_owned(), column.clone(), sync.name.clone()));
+                    columns.entry(place).or_insert_with(|| sync.name.clone());
                 }
             }
             self.written_tables(release);
@@ -275,6 +363,17 @@ impl Loader {
                 }
             }
         }
+    }
+}
+
+/// Among how many releases a misspelt one is looked for.
+const NEAR: usize = 1_000;
+
+/// The releases' names, or the ends of a long list of them.
+fn in_short(train: &[String]) -> String {
+    match train {
+        [first, .., last] if train.len() > 30 => format!("{first}, … {last}, {} releases", train.len()),
+        _ => train.join(", "),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::engine::{Blocker, EngineError};
 use crate::plan::{Drift, DriftKind};
 use crate::store::StoreError;
 
+/// How many errors of files are shown with their lines: each costs as much as its file is long.
+const SHOWN: usize = 100;
+
 /// A failed command.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -56,8 +59,11 @@ impl Failure {
     fn say(&self) {
         let engine = self.error.downcast_ref::<EngineError>();
         if let Some(EngineError::Project(diagnostics) | EngineError::Unfit { diagnostics, .. }) = engine {
-            for diagnostic in &diagnostics.0 {
+            for diagnostic in diagnostics.0.iter().take(SHOWN) {
                 output::talk(&format!("{}\n", error(diagnostic)));
+            }
+            if let Some(more) = diagnostics.0.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+                output::talk(&format!("… and {more} more\n"));
             }
         }
         if let Some(EngineError::Lint { findings, .. }) = engine {

@@ -11,6 +11,7 @@ mod expand;
 mod failure;
 mod history;
 mod lint;
+mod logs;
 mod migrate;
 mod output;
 mod pause;
@@ -67,6 +68,9 @@ struct Global {
     /// Print results and errors only
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Log what is sent to the database as well; twice, every query
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,11 +120,12 @@ impl Cli {
     /// Runs the command and returns its exit code.
     pub async fn run(self) -> u8 {
         let global = self.global.clone();
-        talk::start_logs(global.log_format == Format::Json);
+        let as_json = global.log_format == Format::Json;
+        logs::start(global.quiet, global.verbose, as_json);
         match self.carry_out().await {
             Ok(code) => code,
             Err(failure) => {
-                failure.print(global.output == Format::Json, global.log_format == Format::Json);
+                failure.print(global.output == Format::Json, as_json);
                 failure.code()
             }
         }

@@ -18,14 +18,27 @@ pub(super) fn signal() -> u8 {
     SIGNAL.load(Ordering::Relaxed)
 }
 
-/// Sends the program's own logs to stderr, at the level of `CONCERTINA_LOG`.
-pub(super) fn start_logs(as_json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("CONCERTINA_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sqlx=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if as_json { builder.json().try_init() } else { builder.try_init() };
-    if let Err(error) = started {
-        output::talk(&format!("warning: logs are off: {error}"));
+/// The bar that is being drawn, if one is: whatever else is said goes above it.
+static BAR: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn bar() -> Option<ProgressBar> {
+    BAR.lock().ok().and_then(|bar| bar.clone())
+}
+
+/// Says a line.
+pub(super) fn say(line: &str) {
+    match bar() {
+        Some(bar) => bar.suspend(|| output::talk(line)),
+        None => output::talk(line),
+    }
+}
+
+/// Says what the program itself cannot do, in the form of its logs.
+pub(super) fn warn(as_json: bool, message: &str) {
+    if as_json {
+        say(&json!({ "event": "warning", "message": message }).to_string());
+    } else {
+        say(&format!("warning: {message}"));
     }
 }
 
@@ -33,25 +46,24 @@ pub(super) fn start_logs(as_json: bool) {
 pub(super) struct Talk {
     quiet: bool,
     as_json: bool,
-    bar: Mutex<Option<ProgressBar>>,
     said: Mutex<Instant>,
 }
 
 impl Talk {
     pub(super) fn new(quiet: bool, as_json: bool) -> Self {
         tokio::spawn(listen(as_json));
-        Self { quiet, as_json, bar: Mutex::new(None), said: Mutex::new(Instant::now()) }
+        Self { quiet, as_json, said: Mutex::new(Instant::now()) }
     }
 
     /// Takes the bar away.
     pub(super) fn finish(&self) {
-        if let Some(bar) = self.bar.lock().ok().and_then(|mut bar| bar.take()) {
+        if let Some(bar) = BAR.lock().ok().and_then(|mut bar| bar.take()) {
             bar.finish_and_clear();
         }
     }
 
     fn start_bar(&self, id: &str, estimate: Option<u64>, walked: u64) {
-        if !output::talk_is_watched() {
+        if self.quiet || self.as_json || !output::talk_is_watched() {
             return;
         }
         let bar = match estimate {
@@ -62,16 +74,8 @@ impl Talk {
         bar.set_message(id.to_owned());
         bar.set_position(walked);
         bar.reset_eta();
-        if let Ok(mut shown) = self.bar.lock() {
+        if let Ok(mut shown) = BAR.lock() {
             *shown = Some(bar);
-        }
-    }
-
-    fn say(&self, line: &str) {
-        let bar = self.bar.lock().ok().and_then(|bar| bar.clone());
-        match bar {
-            Some(bar) => bar.suspend(|| output::talk(line)),
-            None => output::talk(line),
         }
     }
 }
@@ -91,18 +95,19 @@ async fn listen(as_json: bool) {
     else {
         return;
     };
+    // Said with -q as well: whoever asks is to know that it was heard.
     loop {
         let number = tokio::select! {
             _ = interrupt.recv() => 2,
             _ = terminate.recv() => 15,
         };
         if SIGNAL.swap(number, Ordering::Relaxed) != 0 {
-            output::talk(&stopping(true, as_json));
+            say(&stopping(true, as_json));
             crate::db::end_open_sessions().await;
             #[expect(clippy::exit, reason = "asked twice: nothing is waited for")]
             std::process::exit(128 + i32::from(number));
         }
-        output::talk(&stopping(false, as_json));
+        say(&stopping(false, as_json));
     }
 }
 
@@ -144,7 +149,7 @@ impl Observer for Talk {
         match &event {
             Event::BackfillStarted { id, estimate, walked } => self.start_bar(id, *estimate, *walked),
             Event::Batch { walked, left, .. } => {
-                if let Some(bar) = self.bar.lock().ok().and_then(|bar| bar.clone()) {
+                if let Some(bar) = bar() {
                     bar.set_length(left.map_or(bar.length().unwrap_or(0).max(*walked), |left| walked + left));
                     bar.set_position(*walked);
                     return;
@@ -163,9 +168,9 @@ impl Observer for Talk {
             return;
         }
         if self.as_json {
-            output::talk(&as_json(&event).to_string());
+            say(&as_json(&event).to_string());
         } else if let Some(line) = in_words(&event) {
-            self.say(&line);
+            say(&line);
         }
     }
 }

@@ -110,9 +110,14 @@ pub fn without_passwords(text: &str) -> String {
         }
     };
     let ends_url = |character: char| character.is_whitespace() || "\"'`".contains(character);
+    let mut end = 0;
     for (at, _) in text.match_indices("://") {
+        // What is masked of a URL is masked of one inside it as well.
+        if at < end {
+            continue;
+        }
         let start = at + "://".len();
-        let end = text[start..].find(ends_url).map_or(text.len(), |length| start + length);
+        end = text[start..].find(ends_url).map_or(text.len(), |length| start + length);
         let url = &text[start..end];
         // A password with an unescaped `/` or `@` makes no URL, and is a password all the same.
         if let (Some(colon), Some(host)) = (url.find(':'), url.rfind('@'))

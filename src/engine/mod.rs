@@ -14,6 +14,7 @@ mod history;
 mod lint;
 mod pace;
 mod phases;
+mod place;
 mod plan;
 mod preflight;
 mod report;

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::backfill::{MigrateEnd, MigrateOptions};
 use super::session::Session;
-use super::{EngineError, Event, Next, Observer};
+use super::{EngineError, Event, Next, Observer, place};
 use crate::catalog::{Diagnostics, Project, Release};
 use crate::db::Target;
 use crate::dialect::expression;
@@ -122,15 +124,16 @@ impl<'p> Session<'p> {
         let Some(release) = self.admitted(phase, options).await? else {
             return Ok(self.outcome(put_back, false, None));
         };
+        let place = place::phase(&release.name, phase.word());
         let (limited, caution) = match phase {
             Phase::Expand => {
-                self.expand(release).await?;
+                self.expand(release).instrument(place).await?;
                 (MigrateEnd::Done, None)
             }
-            Phase::Migrate => (self.migrate(release, &options.migrate).await?, None),
+            Phase::Migrate => (self.migrate(release, &options.migrate).instrument(place).await?, None),
             Phase::Contract => {
                 let quiet = options.quiet_period.unwrap_or(self.project.manifest.gates.quiet_period);
-                let caution = self.contract(release, quiet, &options.force).await?;
+                let caution = self.contract(release, quiet, &options.force).instrument(place).await?;
                 (MigrateEnd::Done, caution)
             }
         };
@@ -261,10 +264,15 @@ impl<'p> Session<'p> {
                 }
                 self.refuse_unfit(release, phase).await?;
                 self.refuse_without_rights(release, phase).await?;
+                let place = place::phase(&release.name, phase.word());
                 match phase {
-                    Phase::Expand => self.expand(release).await?,
-                    Phase::Migrate => self.migrate(release, &MigrateOptions::default()).await.map(drop)?,
-                    Phase::Contract => self.contract(release, Duration::ZERO, &[]).await.map(drop)?,
+                    Phase::Expand => self.expand(release).instrument(place).await?,
+                    Phase::Migrate => {
+                        self.migrate(release, &MigrateOptions::default()).instrument(place).await.map(drop)?;
+                    }
+                    Phase::Contract => {
+                        self.contract(release, Duration::ZERO, &[]).instrument(place).await.map(drop)?;
+                    }
                 }
                 done.push(format!("{}/{phase}", release.name));
             }

@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tracing::Instrument;
 
 use super::phases::unknown_release;
 use super::report::reading;
 use super::session::Session;
-use super::{EngineError, Event, Next, Observer};
+use super::{EngineError, Event, Next, Observer, place};
 use crate::catalog::{Project, Release};
 use crate::db::{Connection, Target};
 use crate::dialect::{Dialect, Statement};
@@ -124,7 +125,7 @@ impl<'p> Session<'p> {
         let since = Instant::now();
         self.tell(Event::RollbackStarted { release: release.name.clone() });
         self.begin_rollback(release).await?;
-        let stays = self.undo_steps(release).await?;
+        let stays = self.undo_steps(release).instrument(place::phase(&release.name, "rollback")).await?;
         self.end_rollback(release, since).await?;
         Ok(self.rolled_back(Some(release), stays))
     }

@@ -4,10 +4,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use super::asking::{Asking, pause};
 use super::blockers::{Attempts, Watch};
 use super::session::Session;
-use super::{EngineError, Event};
+use super::{EngineError, Event, place as place_of};
 use crate::catalog::{Diagnostic, Diagnostics, Release, StepLocks};
 use crate::db::{Class, Connection, DbError, Row, Value};
 use crate::dialect::offending::SHOWN_ROWS;
@@ -63,7 +65,8 @@ impl Session<'_> {
         for release in &self.project.releases {
             for step in syncs_to_put_back(release, &self.facts, dialect.as_ref(), &schema) {
                 let planned = PlannedStep { id: step.id.clone(), planned: Planned::File(step), done: false };
-                self.run_step(release, Phase::Expand, &planned).await?;
+                let place = place_of::phase(&release.name, Phase::Expand.word());
+                self.run_step(release, Phase::Expand, &planned).instrument(place).await?;
                 done.push(format!("{}/{} ({} again)", release.name, Phase::Expand, step.step.operation().summary()));
             }
         }
@@ -93,11 +96,14 @@ impl Session<'_> {
             cancel_after: self.cancel_blockers_after,
         };
         self.connection.about(step.word(), &step.id);
-        let done = tokio::select! {
-            biased;
-            done = self.try_step(release, phase, step, &attempts) => done,
-            never = watch.run() => match never {},
+        let running = async {
+            tokio::select! {
+                biased;
+                done = self.try_step(release, phase, step, &attempts) => done,
+                never = watch.run() => match never {},
+            }
         };
+        let done = running.instrument(place_of::step(&step.id)).await;
         self.connection.about("", "");
         done
     }

@@ -29,6 +29,9 @@ impl Operation for AddCheck {
     fn summary(&self) -> String {
         format!("add check {} to {}", self.name, self.table)
     }
+    fn other_names(&self) -> Vec<&str> {
+        vec![&self.name]
+    }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         let table = context.table(&self.table)?;
         refuse_constraint(table, &self.name)?;

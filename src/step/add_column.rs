@@ -29,6 +29,9 @@ impl Operation for AddColumn {
     fn summary(&self) -> String {
         format!("add column {} to {}", self.column.name, self.table)
     }
+    fn other_names(&self) -> Vec<&str> {
+        super::enum_name(&self.column).into_iter().collect()
+    }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         if context.table(&self.table)?.column(&self.column.name).is_some() {
             return Err(Refusal::new(format!("table `{}` has a column `{}` already", self.table, self.column.name)));

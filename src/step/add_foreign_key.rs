@@ -50,6 +50,9 @@ impl Operation for AddForeignKey {
     fn summary(&self) -> String {
         format!("add foreign key {} from {} to {}", self.name, self.table, self.references.table)
     }
+    fn other_names(&self) -> Vec<&str> {
+        vec![&self.name]
+    }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         for column in &self.columns {
             context.column(&self.table, column)?;

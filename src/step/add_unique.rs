@@ -36,6 +36,9 @@ impl Operation for AddUnique {
     fn summary(&self) -> String {
         format!("make ({}) of {} unique, as {}", self.columns.join(", "), self.table, self.name)
     }
+    fn other_names(&self) -> Vec<&str> {
+        vec![&self.name]
+    }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         let table = context.table(&self.table)?;
         if self.columns.is_empty() {

@@ -19,6 +19,11 @@ impl Operation for CreateTable {
     fn summary(&self) -> String {
         format!("create table {}", self.0.name)
     }
+    fn other_names(&self) -> Vec<&str> {
+        let uniques = self.0.uniques.iter().map(|unique| unique.name.as_str());
+        let keys = self.0.foreign_keys.iter().filter_map(|key| key.name.as_deref());
+        uniques.chain(keys).chain(self.0.columns.iter().filter_map(super::enum_name)).collect()
+    }
     fn script(&self, context: &Context<'_>) -> Result<Script, Refusal> {
         if context.schema.table(&self.0.name).is_some() {
             return Err(Refusal::new(format!("table `{}` exists already", self.0.name)));

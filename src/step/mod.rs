@@ -32,7 +32,9 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::{Change, Column, Dialect, Refusal, Schema, Script, Statement, Table, offending};
+use crate::dialect::{
+    Change, Column, ColumnDefinition, ColumnType, Dialect, Refusal, Schema, Script, Statement, Table, offending,
+};
 
 pub use drop_not_null::DropNotNull;
 pub use drop_sync::DropSync;
@@ -144,6 +146,10 @@ pub trait Operation: fmt::Debug {
         let _ = (schema, table, columns);
         false
     }
+    /// The names that it gives to what is beside tables, columns and indexes: constraints and types.
+    fn other_names(&self) -> Vec<&str> {
+        Vec::new()
+    }
     /// What its undo will have to know of the database as it is before the step.
     fn remember(&self, context: &Context<'_>) -> Option<Memory> {
         let _ = context;
@@ -215,6 +221,14 @@ step_kinds! {
     Validate(validate::Validate) "validate" in [Contract];
     SetDefault(set_default::SetDefault) "set_default" in [Contract];
     Sql(SqlStep) "sql" in [Expand, Contract];
+}
+
+/// The name of the type that a column's definition gives to its enum.
+fn enum_name(column: &ColumnDefinition) -> Option<&str> {
+    match &column.column_type {
+        ColumnType::Enum { name, .. } => name.as_deref(),
+        _ => None,
+    }
 }
 
 /// What to do instead of a step that no phase allows; `None` for a word that is simply unknown.

@@ -85,6 +85,9 @@ fn of_the_program() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
 
@@ -137,6 +140,9 @@ fn of_upgrade() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -191,6 +197,9 @@ fn of_expand() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -253,6 +262,9 @@ fn of_migrate() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -356,6 +368,9 @@ fn of_contract() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
     ");
@@ -402,6 +417,9 @@ fn of_baseline() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -453,6 +471,9 @@ fn of_check() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -507,6 +528,9 @@ fn of_status() {
       -q, --quiet
               Print results and errors only
 
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
       -h, --help
               Print help (see a summary with '-h')
     ");
@@ -557,6 +581,9 @@ fn of_plan() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -615,6 +642,9 @@ fn of_resolve() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')
@@ -676,6 +706,9 @@ fn of_rollback() {
 
       -q, --quiet
               Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
 
       -h, --help
               Print help (see a summary with '-h')

@@ -3,5 +3,6 @@
 mod check;
 mod help;
 mod json;
+mod logs;
 mod schema;
 mod twice;

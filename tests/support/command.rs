@@ -61,6 +61,12 @@ impl Concertina {
         self
     }
 
+    /// Gives the command so many bytes of addresses, and no more.
+    pub(crate) fn limit_memory(mut self, bytes: u64) -> Self {
+        self.wrapper = ["prlimit", &format!("--as={bytes}"), "--"].map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Gives the command a terminal for its output, with both streams on it.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         let script = "exec script --quiet --return --flush --command \"$*\" /dev/null";

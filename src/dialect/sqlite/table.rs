@@ -151,22 +151,21 @@ impl CreateTable {
         options.windows(2).any(|pair| pair[0].is_word("WITHOUT") && pair[1].is_word("ROWID"))
     }
 
-    /// Gives the table another name, also where a check qualifies a column with it.
+    /// Gives the table another name. Where a check or a generated column qualifies a column with the old one, the column stands
+    /// alone from then on: a rebuilt table takes the old name again, and that rename leaves such expressions as they are.
     ///
     /// Foreign keys from the table to itself keep the old name: a rebuilt table takes it again.
     pub(in crate::dialect) fn rename(&mut self, new_name: &str) {
         let quoted = quote(new_name);
         for item in &mut self.items {
             let tokens = item.tokens();
-            let qualifiers: Vec<_> = clauses(&tokens)
+            let qualified: Vec<_> = clauses(&tokens)
                 .iter()
-                .filter(|clause| clause.kind == Kind::Check)
-                .flat_map(|clause| clause.body.windows(2))
-                .filter(|pair| pair[1].is_symbol(".") && same(name_of(&pair[0]).as_deref(), &self.name))
-                .map(|pair| pair[0].start..pair[0].end())
+                .filter(|clause| matches!(clause.kind, Kind::Check | Kind::Generated))
+                .flat_map(|clause| qualified(clause.body, &self.name))
                 .collect();
-            for range in qualifiers.into_iter().rev() {
-                item.text.replace_range(range, &quoted);
+            for (range, column) in qualified.into_iter().rev() {
+                item.text.replace_range(range, &column);
             }
         }
         self.head.replace_range(self.name_range.clone(), &quoted);
@@ -747,6 +746,24 @@ const RESERVED: [&str; 16] = [
     "OR", "THEN", "WHEN",
 ];
 
+/// Returns where an expression qualifies a column with the table's name, and the column as it is without.
+fn qualified(expression: &[Token<'_>], table: &str) -> Vec<(Range<usize>, String)> {
+    let mut found = Vec::new();
+    for (index, triple) in expression.windows(3).enumerate() {
+        let dot = triple[1].is_symbol(".") && same(name_of(&triple[0]).as_deref(), table);
+        let Some(column) = name_of(&triple[2]).filter(|_| dot) else { continue };
+        // `main.t.a`
+        let schema = index >= 2 && expression[index - 1].is_symbol(".");
+        let first = if schema { &expression[index - 2] } else { &triple[0] };
+        // A text is a name behind a dot alone.
+        let text = if triple[2].kind == TokenKind::String { quote(&column) } else { triple[2].text.to_owned() };
+        found.push((first.start..triple[2].end(), text));
+    }
+    // The column of the one may bear the table's name, and be followed by nothing.
+    found.dedup_by(|next, before| next.0.start < before.0.end);
+    found
+}
+
 /// Returns which of `columns` an expression names.
 fn columns_named(expression: &[Token<'_>], columns: &[String]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -966,13 +983,13 @@ mod tests {
         assert_edit("CREATE TABLE main.[t] (a)", rename, "CREATE TABLE main.\"a\"\"b\" (a)");
         // Without this, SQLite answers `no such column: t.a`.
         assert_edit(
-            "CREATE TABLE t (t, a CHECK (T.a > t AND 't'.t > 0), b REFERENCES t (a))",
+            "CREATE TABLE t (t, a CHECK (T.a > t AND 't'.t > 0 OR main.t.'a'), c AS ([t].a + 1), b REFERENCES t (a))",
             |table| {
                 table.rename("u");
                 table.rename("v");
                 assert_eq!(table.name(), "v");
             },
-            "CREATE TABLE \"v\" (t, a CHECK (\"v\".a > t AND \"v\".t > 0), b REFERENCES t (a))",
+            "CREATE TABLE \"v\" (t, a CHECK (a > t AND t > 0 OR \"a\"), c AS (a + 1), b REFERENCES t (a))",
         );
     }
 

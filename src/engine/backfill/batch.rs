@@ -1,6 +1,7 @@
 //! One batch: a short transaction that does the rows of the next span and moves the range's cursor. A kill loses at most the
 //! batch in flight and repeats nothing.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::db::{Connection, DbError, failpoint};
@@ -20,6 +21,15 @@ pub(super) enum BatchError {
     Store(StoreError),
     /// The external program failed; in words.
     Program(String),
+}
+
+impl fmt::Display for BatchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Program(reason) => f.write_str(reason),
+        }
+    }
 }
 
 impl From<StoreError> for BatchError {

@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::session::Session;
 use super::span::last_place;
 use super::walk::Manner;
-use super::{EngineError, Event, Overrides};
+use super::{EngineError, Event, Overrides, place};
 use crate::catalog::{Backfill, Diagnostics, Release};
 use crate::db::{Class, Connection};
 use crate::plan::{BackfillFact, BackfillPlan};
@@ -136,7 +137,8 @@ impl Session<'_> {
                     none.insert(Conductor::start(connection, lease, manifest, options).await?)
                 }
             };
-            if self.run_backfill(release, backfill, options, conductor, &mut limits).await? == MigrateEnd::Limit {
+            let run = self.run_backfill(release, backfill, options, conductor, &mut limits);
+            if run.instrument(place::backfill(&backfill.id)).await? == MigrateEnd::Limit {
                 return Ok(MigrateEnd::Limit);
             }
         }
@@ -291,7 +293,7 @@ impl Session<'_> {
         let mut crew = JoinSet::new();
         let count = if self.connection.dialect().locks_rows() { options.workers.max(1) } else { 1 };
         for _ in 0..count {
-            crew.spawn(self.open_worker(&shared).await?.run());
+            crew.spawn(self.open_worker(&shared).await?.run().in_current_span());
         }
         let mut end: Result<Round, EngineError> = Ok(Round::Walked);
         let mut looked: Option<Instant> = None;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 
 use super::batch::{self, Batch, BatchError};
 use super::command;
@@ -15,7 +16,7 @@ use super::progress::rows_left;
 use crate::db::{Class, Connection, Value, failpoint};
 use crate::engine::pace::Pacer;
 use crate::engine::span::next_span;
-use crate::engine::{EngineError, Event};
+use crate::engine::{EngineError, Event, place as place_of};
 use crate::plan::{BackfillPlan, BatchPlan};
 use crate::store::ranges::{self, RangeRecord};
 use crate::store::{Lease, StoreError, worker};
@@ -290,12 +291,8 @@ impl Worker {
                 return Ok(Walked::Stopped);
             }
             let since = Instant::now();
-            let ran = match &self.shared.plan.batch {
-                BatchPlan::Statements(_) => batch::run(&mut self.connection, &self.shared.plan, &mut range, size).await,
-                BatchPlan::Command(command) => {
-                    command::run(&mut self.connection, &self.shared.plan, command, &mut range, size).await
-                }
-            };
+            let number = range.number;
+            let ran = self.batch(&mut range, size).instrument(place_of::batch(number, size)).await;
             match ran {
                 Ok(Batch { walked, changed, worked }) => {
                     let took = since.elapsed();
@@ -338,6 +335,21 @@ impl Worker {
                 }
             }
         }
+    }
+
+    async fn batch(&mut self, range: &mut RangeRecord, size: u64) -> Result<Batch, BatchError> {
+        let plan = &self.shared.plan;
+        let ran = match &plan.batch {
+            BatchPlan::Statements(_) => batch::run(&mut self.connection, plan, range, size).await,
+            BatchPlan::Command(command) => command::run(&mut self.connection, plan, command, range, size).await,
+        };
+        match &ran {
+            Ok(Batch { walked, changed, worked }) => {
+                tracing::debug!(walked, changed, worked_ms = worked.as_millis(), "batch");
+            }
+            Err(error) => tracing::debug!(%error, "batch"),
+        }
+        ran
     }
 
     /// Leaves a range for whoever comes next; where that fails, it is taken over once this process is gone.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::Hold;
 use super::health::Health;
@@ -87,7 +88,7 @@ impl LatencyGuard {
 
     fn of(prober: Prober, board: Board) -> Self {
         let board = Arc::new(Mutex::new(board));
-        let task = tokio::spawn(probe_on(prober, Arc::clone(&board)));
+        let task = tokio::spawn(probe_on(prober, Arc::clone(&board)).in_current_span());
         Self { board, task }
     }
 

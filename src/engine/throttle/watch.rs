@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::Hold;
 use super::health::Health;
@@ -55,7 +56,7 @@ impl Watch {
     fn of(subject: Subject, signal: Signal, board: Board) -> Self {
         let pause = if board.answer.is_some() { EVERY } else { Duration::ZERO };
         let board = Arc::new(Mutex::new(board));
-        let task = tokio::spawn(ask_on(signal, Arc::clone(&board), pause));
+        let task = tokio::spawn(ask_on(signal, Arc::clone(&board), pause).in_current_span());
         Self { subject, board, task }
     }
 

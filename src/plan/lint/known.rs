@@ -3,13 +3,15 @@
 //! What no text tells is not there, and a rule that needs it says nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::effect::{Constraint, DefaultValue, Effect, NewColumn, NewTable};
 
 /// A schema, as far as it is known.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
-    tables: BTreeMap<String, KnownTable>,
+    /// Shared, because a view of each release has its own schema and most of it is as it was.
+    tables: BTreeMap<String, Arc<KnownTable>>,
 }
 
 /// A table of it.
@@ -61,7 +63,7 @@ pub(super) fn same(one: &str, other: &str) -> bool {
 impl Known {
     /// The table of this name, if anything is known of it.
     pub(super) fn table(&self, name: &str) -> Option<&KnownTable> {
-        self.tables.get(&key(name))
+        self.tables.get(&key(name)).map(Arc::as_ref)
     }
 
     /// The column of this name, if it is known.
@@ -148,12 +150,12 @@ impl Known {
             indexes: Vec::new(),
         };
         // `IF NOT EXISTS` may find another; the text that made that one stands above, and counts.
-        self.tables.entry(key(&table.name)).or_insert(known);
+        self.tables.entry(key(&table.name)).or_insert_with(|| Arc::new(known));
     }
 
     fn with(&mut self, table: &str, change: impl FnOnce(&mut KnownTable)) {
         if let Some(table) = self.tables.get_mut(&key(table)) {
-            change(table);
+            change(Arc::make_mut(table));
         }
     }
 
@@ -169,6 +171,7 @@ impl Known {
     fn drop_index(&mut self, name: &str) {
         for table in self.tables.values_mut() {
             let Some(at) = table.indexes.iter().position(|(index, _)| same(index, name)) else { continue };
+            let table = Arc::make_mut(table);
             let (_, columns) = table.indexes.remove(at);
             if let Some(keys) = &mut table.keys
                 && let Some(at) = keys.iter().position(|key| *key == columns)
@@ -184,7 +187,7 @@ impl Known {
             let bare = name.rsplit('.').next().unwrap_or(name);
             let named = |names: &[String]| names.iter().any(|other| same(other, name) || same(other, bare));
             if names.is_none_or(named) {
-                *table = KnownTable::default();
+                *table = Arc::default();
             }
         }
     }

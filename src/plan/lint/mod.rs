@@ -12,6 +12,7 @@ mod silence;
 mod sql;
 mod view;
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -181,8 +182,9 @@ pub fn lint(project: &Project) -> Report {
         }
     }
     silence::silence(project, &mut findings);
+    let train: HashMap<&str, usize> = project.train().into_iter().enumerate().map(|(at, name)| (name, at)).collect();
     let place = |finding: &Finding| {
-        let release = project.release(&finding.release).map_or(usize::MAX, |(index, _)| index);
+        let release = train.get(finding.release.as_str()).copied();
         (release, finding.phase, finding.origin.source.path.clone(), finding.origin.span.start, finding.rule)
     };
     findings.sort_by_cached_key(place);

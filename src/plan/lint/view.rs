@@ -37,8 +37,9 @@ pub(super) struct View<'p> {
 }
 
 impl<'p> View<'p> {
-    /// A view of every release, the oldest first.
-    pub(super) fn all(project: &'p Project, kind: Kind) -> Vec<Self> {
+    /// A view of every release, the oldest first, each made when it is asked for: what all of them know together grows with the
+    /// square of the train.
+    pub(super) fn all(project: &'p Project, kind: Kind) -> impl Iterator<Item = Self> {
         let mut known = Known::default();
         for file in project.baseline(kind) {
             let judged = sql::read(&file.sql, kind);
@@ -50,8 +51,8 @@ impl<'p> View<'p> {
                 Err(_) => known.apply(&lost),
             }
         }
-        let mut views: Vec<Self> = Vec::new();
-        for release in &project.releases {
+        let mut previous = "the release before";
+        project.releases.iter().map(move |release| {
             let before = known.clone();
             let mut acts = Vec::new();
             for phase in [Phase::Expand, Phase::Contract] {
@@ -63,10 +64,9 @@ impl<'p> View<'p> {
             of(Phase::Expand).for_each(|effect| known.apply(effect));
             let expanded = known.clone();
             of(Phase::Contract).for_each(|effect| known.apply(effect));
-            let previous = views.last().map_or("the release before", |view: &Self| view.release.name.as_str());
-            views.push(Self { kind, release, previous, acts, before, expanded });
-        }
-        views
+            let previous = std::mem::replace(&mut previous, &release.name);
+            Self { kind, release, previous, acts, before, expanded }
+        })
     }
 
     /// What its files of a phase do.

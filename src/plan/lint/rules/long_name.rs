@@ -3,6 +3,7 @@
 use crate::dialect::Kind;
 use crate::plan::lint::view::View;
 use crate::plan::lint::{Finder, Rule, RuleText, Severity};
+use crate::step::Phase;
 
 pub(super) const RULE: Rule = Rule {
     text: RuleText {
@@ -33,12 +34,23 @@ fn check(view: &View<'_>, finder: &mut Finder<'_>) {
         Kind::MySql => name.chars().count() > 64,
         Kind::Sqlite => false,
     };
+    for phase in [Phase::Expand, Phase::Contract] {
+        for step in view.release.steps(phase) {
+            for name in step.step.operation().other_names().into_iter().filter(|name| is_long(name)) {
+                finder.found(phase, &step.id, step.origin.narrowed(name), message(name));
+            }
+        }
+    }
     for act in &view.acts {
         for name in act.effect.new_names() {
             let name = name.rsplit('.').next().unwrap_or(name);
             if is_long(name) {
-                finder.at_word(act, name, format!("`{name}` is {} bytes long", name.len()));
+                finder.at_word(act, name, message(name));
             }
         }
     }
+}
+
+fn message(name: &str) -> String {
+    format!("`{name}` is {} bytes long", name.len())
 }

@@ -1,0 +1,1 @@
+CREATE INDEX images_owner ON images (owner);

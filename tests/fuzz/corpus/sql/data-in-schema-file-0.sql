@@ -1,0 +1,1 @@
+UPDATE images SET owner = 'nobody' WHERE owner IS NULL;

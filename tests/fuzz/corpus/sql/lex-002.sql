@@ -1,0 +1,2 @@
+);
+        let expected = vec![

@@ -1,0 +1,3 @@
+, Postgres).unwrap();
+        let expected = [
+            (Word, 

@@ -1,0 +1,5 @@
+),
+        ] {
+            assert_tokens(flavor, sql, &[(String, sql)]);
+        }
+        assert_error(MySql, r

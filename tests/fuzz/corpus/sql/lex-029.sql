@@ -1,0 +1,2 @@
+, Sqlite).unwrap()[0].identifier(), None);
+        assert_tokens(Postgres, 

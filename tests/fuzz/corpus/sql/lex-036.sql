@@ -1,0 +1,2 @@
+, &minus[..1]);
+        assert_tokens(MySql, 

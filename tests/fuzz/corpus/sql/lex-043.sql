@@ -1,0 +1,2 @@
+, &[]);
+        assert_error(MySql, 

@@ -1,0 +1,5 @@
+),
+        ] {
+            assert_tokens(flavor, sql, &[(Parameter, sql)]);
+        }
+        assert_tokens(Postgres, 

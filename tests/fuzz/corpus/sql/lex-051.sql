@@ -1,0 +1,2 @@
+)] {
+            assert_error(flavor, sql, 3, 

@@ -1,0 +1,1 @@
+unterminated string at byte 2

@@ -1,0 +1,3 @@
+];
+        pieces.extend(
+            

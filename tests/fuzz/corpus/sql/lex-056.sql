@@ -1,0 +1,3 @@
+) && !parts.iter().any(kept)
+                    });
+                    assert_eq!(left_out, [], 

@@ -1,0 +1,4 @@
+), flavor), Ok(script.to_vec()));
+            }
+        }
+        let script = 

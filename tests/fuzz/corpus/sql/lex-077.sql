@@ -1,0 +1,2 @@
+/*!50003 CREATE*/ /*!50017 DEFINER=`root`@`%`*/ /*!50003 TRIGGER x BEFORE INSERT ON t FOR EACH ROW
+             BEGIN SET NEW.a = 1; END */

@@ -1,0 +1,1 @@
+a body without its `END`

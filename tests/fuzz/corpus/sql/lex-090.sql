@@ -1,0 +1,3 @@
+SELECT 1;
+delimiter //
+SELECT 2 //

@@ -1,0 +1,1 @@
+COMMENT ON TABLE images IS 'one row an image';

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY images_project ON images (project);

@@ -1,0 +1,1 @@
+ALTER TABLE images ADD COLUMN min_disk INTEGER NOT NULL;

@@ -1,0 +1,1 @@
+ALTER TABLE images ALTER COLUMN owner TYPE uuid USING owner::uuid;

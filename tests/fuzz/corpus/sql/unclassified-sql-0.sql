@@ -1,0 +1,1 @@
+DO $$ BEGIN PERFORM rebuild_images(); END $$;

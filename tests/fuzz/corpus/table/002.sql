@@ -1,0 +1,1 @@
+CREATE TABLE "na""me"(a)

@@ -1,0 +1,1 @@
+CREATE TABLE t ("when", "null", lower, CHECK (CASE WHEN lower("WHEN") THEN 1 END IS NOT NULL))

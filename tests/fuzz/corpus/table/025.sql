@@ -1,0 +1,1 @@
+CREATE TABLE t (t, a CHECK (T.a > t AND 't'.t > 0), b REFERENCES t (a))

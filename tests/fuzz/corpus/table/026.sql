@@ -1,0 +1,1 @@
+CREATE TABLE "v" (t, a CHECK ("v".a > t AND "v".t > 0), b REFERENCES t (a))

@@ -1,0 +1,2 @@
+CREATE TABLE t (a int -- x
+  NOT NULL)

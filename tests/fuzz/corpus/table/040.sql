@@ -1,0 +1,3 @@
+CREATE TABLE t (a int DEFAULT 1, -- x
+ CHECK (a)
+  )

@@ -1,0 +1,4 @@
+CREATE TABLE t (
+  b int, c int, -- the c
+  d int -- the d
+)

@@ -1,0 +1,4 @@
+CREATE TABLE t (
+  a int, -- the a
+  b int, c int -- the c
+)

@@ -1,0 +1,4 @@
+CREATE TABLE t (
+  a, -- the a
+  b -- the b
+)

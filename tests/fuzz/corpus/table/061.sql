@@ -1,0 +1,5 @@
+CREATE TABLE t (
+  a, -- the a
+  CONSTRAINT x CHECK (a),
+  UNIQUE (a)
+)

@@ -1,0 +1,1 @@
+CREATE TABLE "t t" ([a b] TEXT COLLATE nocase, `c` REAL NULL DEFAULT -1.5e3, "check" CHECK ("check" IN ('a', 'b')), PRIMARY KEY ([a b], "c" DESC) ON CONFLICT REPLACE) WITHOUT ROWID
