@@ -46,7 +46,8 @@ pub(crate) fn run(text: &str) {
             connection.run("BEGIN").await.expect("a transaction");
             if connection.run(statement).await.is_ok() {
                 let schema = connection.inspect().await.expect("what SQLite has taken can be read");
-                if let Some(table) = schema.tables.values().next() {
+                // `a.b` is table `b` of schema `a`, for us (docs/project.md).
+                if let Some(table) = schema.tables.values().next().filter(|table| !table.name.contains('.')) {
                     change_it(connection, &schema, table).await;
                 }
             }
