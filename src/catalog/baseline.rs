@@ -63,6 +63,7 @@ impl Loader {
                         .map_err(|error| Diagnostic::of_path(&path, format!("it is no text: {error}")))
                 });
                 match text {
+                    Ok(sql) if sql.contains('\0') => self.errors.push(Diagnostic::of_path(path, super::disk::NUL)),
                     Ok(sql) => files.push(BaselineFile { path, label, version, name: words, sql }),
                     Err(error) => self.errors.push(error),
                 }

@@ -47,7 +47,7 @@ pub(super) fn check(source: &Arc<Source>) -> Result<(), Diagnostic> {
         let Some((_, whole)) = open.last_mut() else { continue };
         *whole += size;
         if *whole > 4 * LARGEST {
-            let message = format!("its aliases make more than {} MiB of it", 4 * LARGEST >> 20);
+            let message = format!("its aliases make more than {} MiB of it", (4 * LARGEST) >> 20);
             return Err(place(source, span.start.index()).diagnostic(message));
         }
     }

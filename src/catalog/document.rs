@@ -13,6 +13,7 @@ use serde_yaml::Value;
 
 use super::bounds;
 use super::diagnostic::{Diagnostic, Origin, Source};
+use super::disk::NUL;
 use crate::step::ReadValue;
 
 /// A parsed file.
@@ -72,7 +73,12 @@ impl Document {
             let start = if text.is_char_boundary(at) { at } else { 0 };
             Origin { source: Arc::clone(source), span: start..start }.diagnostic(error.to_string())
         })?;
-        Ok(Self { source: Arc::clone(source), value, root })
+        let document = Self { source: Arc::clone(source), value, root };
+        // Written as an escape, `"\0"`.
+        match text_with_nul(&document.value) {
+            Some(path) => Err(document.origin(&path).diagnostic(NUL)),
+            None => Ok(document),
+        }
     }
 
     fn node(&self, path: &[Part]) -> &Spanned {
@@ -168,6 +174,24 @@ fn in_our_words(message: &str) -> String {
     match words.split_once("expected struct ") {
         Some((before, _)) => format!("{before}expected a mapping"),
         None => words,
+    }
+}
+
+/// Where a text with a NUL character is.
+fn text_with_nul(value: &Value) -> Option<Vec<Part>> {
+    let inside = |part: Part, value: &Value| {
+        let mut path = text_with_nul(value)?;
+        path.insert(0, part);
+        Some(path)
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(Vec::new),
+        Value::Sequence(items) => items.iter().enumerate().find_map(|(index, item)| inside(Part::Index(index), item)),
+        Value::Mapping(map) => map.iter().find_map(|(key, value)| {
+            let name = key.as_str().unwrap_or_default();
+            if name.contains('\0') { Some(Vec::new()) } else { inside(Part::Key(name.to_owned()), value) }
+        }),
+        _ => None,
     }
 }
 

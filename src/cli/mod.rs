@@ -182,7 +182,7 @@ impl Shell {
 
     /// Prints a result: as JSON, or as the text that is made of it.
     fn print<T: Serialize>(&self, result: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        self.talk.finish();
+        talk::finish();
         match self.global.output {
             Format::Json => output::line(&serde_json::to_string_pretty(result).map_err(Failure::unexpected)?),
             Format::Text | Format::Sarif | Format::Github => output::line(&text(result)),

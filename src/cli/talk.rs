@@ -25,6 +25,13 @@ fn bar() -> Option<ProgressBar> {
     BAR.lock().ok().and_then(|bar| bar.clone())
 }
 
+/// Takes the bar away.
+pub(super) fn finish() {
+    if let Some(bar) = BAR.lock().ok().and_then(|mut bar| bar.take()) {
+        bar.finish_and_clear();
+    }
+}
+
 /// Says a line.
 pub(super) fn say(line: &str) {
     match bar() {
@@ -53,13 +60,6 @@ impl Talk {
     pub(super) fn new(quiet: bool, as_json: bool) -> Self {
         tokio::spawn(listen(as_json));
         Self { quiet, as_json, said: Mutex::new(Instant::now()) }
-    }
-
-    /// Takes the bar away.
-    pub(super) fn finish(&self) {
-        if let Some(bar) = BAR.lock().ok().and_then(|mut bar| bar.take()) {
-            bar.finish_and_clear();
-        }
     }
 
     fn start_bar(&self, id: &str, estimate: Option<u64>, walked: u64) {
@@ -161,7 +161,7 @@ impl Observer for Talk {
                 }
                 *said = Instant::now();
             }
-            Event::BackfillStopped { .. } => self.finish(),
+            Event::BackfillStopped { .. } => finish(),
             _ => {}
         }
         if self.quiet {

@@ -98,9 +98,23 @@ impl DbError {
         Self::Connect { target: target.to_string(), reason, hint: UNREACHABLE }
     }
 
+    /// Fails for a text with a NUL character, which no database takes: SQLite's driver would ask for the statement behind it
+    /// without end, since SQLite itself sees none.
+    pub(super) fn refuse_nul(sql: &str) -> Result<(), Self> {
+        if !sql.contains('\0') {
+            return Ok(());
+        }
+        let message = "there is a NUL character in it, which no database takes".to_owned();
+        Err(Self::of_query(&sql.replace('\0', "␀"), message, None, Class::Other))
+    }
+
     pub(super) fn query(sql: &str, error: &sqlx::Error) -> Self {
         let (message, code) = describe(error);
         let class = classify(error, code.as_deref(), &message);
+        Self::of_query(sql, message, code, class)
+    }
+
+    fn of_query(sql: &str, message: String, code: Option<String>, class: Class) -> Self {
         let first: String = sql.split_whitespace().collect::<Vec<_>>().join(" ");
         let mut sql: String = first.chars().take(160).collect();
         if sql.len() < first.len() {

@@ -234,6 +234,7 @@ impl Connection {
     /// Runs what changes nothing that outlives the session, so that there is nothing to die before or after.
     async fn send(&mut self, sql: &str) -> Result<(), DbError> {
         tracing::debug!(sql, "run");
+        DbError::refuse_nul(sql)?;
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         on_driver!(&mut self.driver, connection => query.execute(connection.as_mut()).await.map(drop))
             .map_err(|error| DbError::query(sql, &error))
@@ -242,6 +243,7 @@ impl Connection {
     /// Runs one statement with bound values, and returns how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         tracing::trace!(sql, "execute");
+        DbError::refuse_nul(sql)?;
         self.place.pass_with_state("before");
         let changed = match &mut self.driver {
             Driver::Postgres(connection) => {
@@ -265,6 +267,7 @@ impl Connection {
     /// Runs one query with bound values.
     pub async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         tracing::trace!(sql, "query");
+        DbError::refuse_nul(sql)?;
         let rows = match &mut self.driver {
             Driver::Postgres(connection) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
@@ -285,6 +288,7 @@ impl Connection {
     /// Runs a statement whose columns are known by name alone, such as MySQL's SHOW; each row as names and texts.
     pub async fn named(&mut self, sql: &str) -> Result<Vec<NamedRow>, DbError> {
         tracing::trace!(sql, "named");
+        DbError::refuse_nul(sql)?;
         // Unprepared, so that every value arrives as text, whatever its type.
         let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         let rows = match &mut self.driver {

@@ -173,7 +173,7 @@ impl Mutations {
     fn replace_word(&mut self, text: &mut Vec<u8>) {
         let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let from = self.place(text);
-        let Some(start) = text[from..].iter().position(|byte| is_word(byte)).map(|at| from + at) else { return };
+        let Some(start) = text[from..].iter().position(is_word).map(|at| from + at) else { return };
         let end = text[start..].iter().position(|byte| !is_word(byte)).map_or(text.len(), |length| start + length);
         let word = self.random.choice(self.words).expect("a word at least");
         text.splice(start..end, word.bytes());

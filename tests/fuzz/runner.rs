@@ -1,5 +1,7 @@
 //! Runs a target in a process of its own: what it says of a text that kills the process can be told by the one beside it.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what the process says is what the test tells of it")]
+
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};

@@ -66,6 +66,34 @@ fn an_empty_file_and_one_of_comments() {
 }
 
 #[test]
+fn a_character_that_ends_the_text_for_some() {
+    assert_snapshot!(said("steps: []\n\0\nsteps: 5\n"), @"
+    error: there is a NUL character in it
+     --> expand/r/01_a.yaml:2:1
+      |
+    2 | ␀
+      | ^
+
+    error: 1 error in the project
+    hint: nothing was changed
+    ");
+    assert_snapshot!(said("steps:\n  - sql: { run: \"SELECT 1;\\0 SELECT 2\" }\n"), @r#"
+    error: there is a NUL character in it
+     --> expand/r/01_a.yaml:2:17
+      |
+    2 |   - sql: { run: "SELECT 1;\0 SELECT 2" }
+      |                 ^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: 1 error in the project
+    hint: nothing was changed
+    "#);
+    for path in ["expand/r/01_a.sql", "migrations/V1__a.sql", "concertina.yaml"] {
+        let project = Project::new(&[("concertina.yaml", "releases: [r]\n"), (path, "SELECT 1;\0 SELECT 2;\n")]);
+        lint(&project).expect_code(1).expect_stderr("there is a NUL character in it");
+    }
+}
+
+#[test]
 fn two_documents() {
     assert_snapshot!(said("steps: []\n---\nsteps: []\n"), @"
     error: expected one YAML document
@@ -94,7 +122,7 @@ fn a_file_that_stands_for_more_than_memory_holds() {
     error: 1 error in the project
     hint: nothing was changed
     ");
-    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), ["*a"; 10_000].join(", "));
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), vec!["*a"; 10_000].join(", "));
     assert!(said(&long).contains("its aliases make more than 16 MiB of it"));
 }
 
@@ -110,7 +138,7 @@ fn a_file_that_is_nested_without_end() {
     error: 1 error in the project
     hint: nothing was changed
     ");
-    for text in ["- ".repeat(100_000), "? ".repeat(100_000), "{a: ".repeat(100_000), "- - - [".repeat(10_000)] {
+    for text in ["- ".repeat(100_000), "? ".repeat(100_000), "{a: ".repeat(100_000)] {
         let said = said(&text);
         assert!(said.contains("it is nested more than 64 deep") || said.contains("it is nested too deep"), "{said}");
     }

@@ -67,6 +67,12 @@ impl Concertina {
         self
     }
 
+    /// Gives the command so many seconds of the processor, however long they take on a machine that is busy, and no more.
+    pub(crate) fn limit_work(mut self, seconds: u64) -> Self {
+        self.wrapper = ["prlimit", &format!("--cpu={seconds}"), "--"].map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Gives the command a terminal for its output, with both streams on it.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         let script = "exec script --quiet --return --flush --command \"$*\" /dev/null";

@@ -18,10 +18,8 @@ pub(crate) fn run(text: &str) {
         static MEMORY: OnceCell<std::cell::RefCell<Memory>> = const { OnceCell::new() };
     }
     // One statement, so that the database stays what it is: a table alone.
-    let Ok([statement]) = statements(text, Flavor::Sqlite).as_deref().map(<[&str; 1]>::try_from).unwrap_or(Ok([""]))
-    else {
-        return;
-    };
+    let cut = statements(text, Flavor::Sqlite).unwrap_or_default();
+    let [statement] = cut[..] else { return };
     let made = significant(statement, Flavor::Sqlite).unwrap_or_default();
     if !made.first().is_some_and(|first| first.is_word("create")) {
         return;
@@ -46,7 +44,8 @@ pub(crate) fn run(text: &str) {
             connection.run("BEGIN").await.expect("a transaction");
             if connection.run(statement).await.is_ok() {
                 let schema = connection.inspect().await.expect("what SQLite has taken can be read");
-                if let Some(table) = schema.tables.values().next() {
+                // `a.b` is table `b` of schema `a`, for us (docs/project.md).
+                if let Some(table) = schema.tables.values().next().filter(|table| !table.name.contains('.')) {
                     change_it(connection, &schema, table).await;
                 }
             }
