@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::output;
 use crate::engine::{Blocker, Event, Observer};
@@ -22,8 +26,15 @@ pub(super) fn signal() -> u8 {
 pub(super) fn start_logs(as_json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CONCERTINA_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,sqlx=error"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if as_json { builder.json().try_init() } else { builder.try_init() };
+    // Of a line in a .pgpass that it cannot read, PostgreSQL's driver logs the whole, password and all.
+    let harmless = filter_fn(|metadata| !metadata.target().starts_with("sqlx_postgres::options"));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let logs = tracing_subscriber::registry().with(filter);
+    let started = if as_json {
+        logs.with(layer.json().with_filter(harmless)).try_init()
+    } else {
+        logs.with(layer.with_filter(harmless)).try_init()
+    };
     if let Err(error) = started {
         output::talk(&format!("warning: logs are off: {error}"));
     }

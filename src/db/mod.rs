@@ -7,20 +7,24 @@
 mod error;
 pub mod failpoint;
 mod open;
+mod options;
+mod parameters;
+mod pooled;
 mod target;
 mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
 pub use open::end_open_sessions;
 pub use target::{Target, without_passwords};
+use pooled::Pooled;
 pub use value::{NamedRow, Row, Value};
 
 use crate::dialect::{self, Dialect, Inspection, InspectionRows, Kind, Patience, Schema, Server, TableRow};
@@ -38,6 +42,8 @@ pub struct Connection {
     setting: Option<&'static str>,
     /// The server's number for this session.
     id: i64,
+    /// What there is of a session where a pooler shares the server's; PostgreSQL alone.
+    pooled: Option<Pooled>,
     _open: open::Entry,
 }
 
@@ -79,35 +85,29 @@ macro_rules! bound {
 impl Connection {
     /// Connects, within 10 s; `create` makes a SQLite file that is not there.
     pub async fn open(target: &Target, create: bool) -> Result<Self, DbError> {
+        Self::within_patience(target, create, false).await
+    }
+
+    async fn within_patience(target: &Target, create: bool, pooled: bool) -> Result<Self, DbError> {
         // A firewall that drops packets would keep us for minutes. The drivers have no such limit for one connection.
-        match tokio::time::timeout(PATIENCE, Self::connect(target, create)).await {
+        match tokio::time::timeout(PATIENCE, Self::connect(target, create, pooled)).await {
             Ok(opened) => opened,
             Err(_) => Err(DbError::silent(target, PATIENCE)),
         }
     }
 
-    async fn connect(target: &Target, create: bool) -> Result<Self, DbError> {
+    async fn connect(target: &Target, create: bool, behind_pooler: bool) -> Result<Self, DbError> {
         let failed = |error: sqlx::Error| DbError::connect(target, &error);
+        let mut pooled = None;
         let (driver, version, id) = match target.kind() {
             Kind::Postgres => {
-                let options: PgConnectOptions = target.url().parse().map_err(failed)?;
-                let mut connection = options
-                    .statement_cache_capacity(0)
-                    .application_name("concertina")
-                    .log_statements(tracing::log::LevelFilter::Trace)
-                    .connect()
-                    .await
-                    .map_err(failed)?;
-                let (version, id): (String, i64) =
-                    sqlx::query_as("SELECT current_setting('server_version'), pg_backend_pid()::bigint")
-                        .fetch_one(&mut connection)
-                        .await
-                        .map_err(failed)?;
+                let opened = pooled::connect(options::postgres(target)?, behind_pooler).await.map_err(failed)?;
+                let (connection, version, id, shared) = opened;
+                pooled = shared;
                 (Driver::Postgres(Box::new(connection)), version, id)
             }
             Kind::MySql => {
-                let options: MySqlConnectOptions = target.url().parse().map_err(failed)?;
-                let mut connection = options
+                let mut connection = options::mysql(target)?
                     // MySQL and MariaDB see DDL through a cached statement. Without the cache each statement ends with a
                     // packet that has no answer, and the next one waits 40 ms for its acknowledgement (Nagle).
                     .statement_cache_capacity(100)
@@ -150,13 +150,17 @@ impl Connection {
             }
         };
         let dialect = dialect::of(target.kind(), Server { version });
-        let entry = open::Entry::new(target, &dialect, id);
-        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, _open: entry })
+        let end = match &pooled {
+            Some(pooled) => dialect.end_marked(&pooled.name, id),
+            None => dialect.end_session(id),
+        };
+        let entry = open::Entry::new(target, end);
+        Ok(Self { driver, dialect, target: target.clone(), setting: None, id, pooled, _open: entry })
     }
 
     /// A second session with the same database.
     pub async fn another(&self) -> Result<Self, DbError> {
-        let mut other = Self::open(&self.target, false).await?;
+        let mut other = Self::within_patience(&self.target, false, self.pooled.is_some()).await?;
         if let Some(setting) = self.setting {
             other.keep_setting(setting).await?;
         }
@@ -165,9 +169,20 @@ impl Connection {
 
     /// Runs a statement that sets something of the session, here and in every session that is opened beside this one.
     pub async fn keep_setting(&mut self, setting: &'static str) -> Result<(), DbError> {
-        self.run(setting).await?;
+        self.set(setting).await?;
         self.setting = Some(setting);
         Ok(())
+    }
+
+    /// Runs a statement that sets something of the session.
+    pub async fn set(&mut self, setting: &str) -> Result<(), DbError> {
+        match &mut self.pooled {
+            None => self.run(setting).await,
+            Some(pooled) => match pooled.set(setting) {
+                Some(now) => self.run(&now).await,
+                None => Ok(()),
+            },
+        }
     }
 
     /// The SQL this database speaks.
@@ -188,24 +203,41 @@ impl Connection {
     /// Runs one or several statements unprepared: DDL, settings, files.
     pub async fn run(&mut self, sql: &str) -> Result<(), DbError> {
         tracing::debug!(sql, "run");
-        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let message = self.pooled.as_ref().map_or_else(|| sql.to_owned(), |pooled| pooled.message(sql, &[]));
+        let mut done = self.send(message).await;
+        if let (Some(pooled), Err(error)) = (&self.pooled, &done)
+            && let Some(alone) = pooled.again(sql, error)
+        {
+            done = self.send(alone).await;
+        }
+        if let Some(pooled) = &mut self.pooled {
+            pooled.ran(sql, done.is_ok());
+        }
+        done.map_err(|error| DbError::query(sql, &error))
+    }
+
+    async fn send(&mut self, message: String) -> Result<(), sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(message));
         on_driver!(&mut self.driver, connection => query.execute(connection.as_mut()).await.map(drop))
-            .map_err(|error| DbError::query(sql, &error))
     }
 
     /// Runs one statement with bound values, and returns how many rows it changed.
     pub async fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, DbError> {
         tracing::trace!(sql, "execute");
-        match &mut self.driver {
-            Driver::Postgres(connection) => {
+        match (&mut self.driver, &self.pooled) {
+            (Driver::Postgres(connection), Some(pooled)) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(pooled.message(sql, values)));
+                query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
+            }
+            (Driver::Postgres(connection), None) => {
                 let query = bound!(sql, values, cached = false);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
-            Driver::MySql(connection) => {
+            (Driver::MySql(connection), _) => {
                 let query = bound!(sql, values, cached = true);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
-            Driver::Sqlite(connection) => {
+            (Driver::Sqlite(connection), _) => {
                 let query = bound!(sql, values, cached = false);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
@@ -216,16 +248,21 @@ impl Connection {
     /// Runs one query with bound values.
     pub async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         tracing::trace!(sql, "query");
-        let rows = match &mut self.driver {
-            Driver::Postgres(connection) => {
+        let rows = match (&mut self.driver, &self.pooled) {
+            (Driver::Postgres(connection), Some(pooled)) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(pooled.message(sql, values)));
+                let rows = query.fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::from_postgres).collect::<Result<Vec<_>, _>>())
+            }
+            (Driver::Postgres(connection), None) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_postgres).collect::<Result<Vec<_>, _>>())
             }
-            Driver::MySql(connection) => {
+            (Driver::MySql(connection), _) => {
                 let rows = bound!(sql, values, cached = true).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_mysql).collect::<Result<Vec<_>, _>>())
             }
-            Driver::Sqlite(connection) => {
+            (Driver::Sqlite(connection), _) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_sqlite).collect::<Result<Vec<_>, _>>())
             }
@@ -307,10 +344,15 @@ impl Connection {
         self.id
     }
 
+    /// The name by which the server shows whichever session works for this one, where sessions are shared.
+    pub fn shared_name(&self) -> Option<&str> {
+        self.pooled.as_ref().map(|pooled| pooled.name.as_str())
+    }
+
     /// Limits how long later statements wait for a table's lock; `instant` is how long an instant is, where it is not the
     /// database's own.
     pub async fn set_patience(&mut self, patience: Patience, instant: Option<Duration>) -> Result<(), DbError> {
-        self.run(&self.dialect.lock_wait(patience, instant)).await
+        self.set(&self.dialect.lock_wait(patience, instant)).await
     }
 
     /// Reads the live schema.

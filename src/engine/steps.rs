@@ -85,6 +85,7 @@ impl Session<'_> {
         let watch = Watch {
             target: self.connection.target().clone(),
             session: self.connection.id(),
+            shared_name: self.connection.shared_name().map(str::to_owned),
             step: &step.id,
             summary: &summary,
             attempts: Arc::clone(&attempts),

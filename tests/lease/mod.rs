@@ -1,5 +1,8 @@
 //! One runner at a time: who is refused, who takes over from whom, and what a holder that lost its lease does.
 
+mod hosts;
+mod stopped;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -149,7 +149,7 @@ fn settings(manifest: &Manifest, given: &Overrides, tuned: Option<&str>) -> Sett
 /// Opens another session in the place of one that is gone, where that can be.
 pub(super) async fn reconnect(connection: &mut Connection, error: &StoreError) {
     if let StoreError::Db(error) = error
-        && error.class() == crate::db::Class::Disconnected
+        && error.class().wants_another_session()
         && let Ok(fresh) = connection.another().await
     {
         *connection = fresh;

@@ -147,7 +147,7 @@ impl Worker {
         // Whoever was away for longer than the lease lasts is not to begin again: others are at its ranges.
         self.shared.lease.look(&mut self.connection).await?;
         for statement in self.connection.shared_dialect().batch_session() {
-            self.connection.run(&statement).await?;
+            self.connection.set(&statement).await?;
         }
         self.shared.lease.add_session(&mut self.connection).await
     }
@@ -438,7 +438,8 @@ impl Worker {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(10..=50))).await;
                 if self.shared.stuck_for() > self.shared.retry_for { Err(error.into()) } else { Ok(()) }
             }
-            Class::Disconnected => {
+            // What is read-only after a fail-over is so until the name leads to the new primary.
+            class if class.wants_another_session() => {
                 let what = self.shared.plan.id.clone();
                 self.shared.events.send(Event::Waiting { what, reason: database.to_string() }).ok();
                 let since = Instant::now();

@@ -1,0 +1,115 @@
+//! A runner that stood still for longer than its lease lasts (a laptop's lid, a frozen virtual machine) changes nothing once
+//! another has the lease, wherever it stopped.
+
+use crate::conformance::{introspect, schema::Schema};
+use crate::support::{Kind, Session, TestDatabase, Train, on_every_server, run};
+
+use super::{counted, slow};
+
+const STEPS: &str = "steps:
+  - add_column: { table: items, column: { name: word, type: text, nullable: true } }
+  - create_index: { table: items, name: items_done, columns: [done] }
+";
+const DONE: &str = "SELECT step_id, attempts, started_at, finished_at FROM concertina_step ORDER BY 1";
+
+/// What the database has, and what our tables say of it.
+async fn state(db: &TestDatabase, session: &mut Session) -> (Schema, Vec<String>, Vec<String>) {
+    let history = session.lines("SELECT COUNT(*) FROM concertina_history").await;
+    (introspect::schema(db).await, session.lines(DONE).await, history)
+}
+
+on_every_server! {
+    async fn in_the_middle_of_a_step(db: TestDatabase) {
+        let (mut session, mut train) = slow(&db).await;
+        train.concertina().run(&["migrate"]).expect_code(0);
+        train.concertina().run(&["contract", "--quiet-period", "0s"]).expect_code(0);
+        train.add(&[("expand/01_word.yaml", STEPS)]);
+        let mut other = db.owner().await;
+        other.run("BEGIN").await;
+        other.run("SELECT * FROM items").await;
+        let first = train.concertina().spawn(&["expand"]);
+        first.wait_for_stderr("waiting to add column");
+        first.signal("STOP");
+        session.run("UPDATE concertina_lease SET expires_at = 0").await;
+        other.run("ROLLBACK").await;
+        train.concertina().run(&["expand"]).expect_code(0);
+        let before = state(&db, &mut session).await;
+        first.signal("CONT");
+        first.finish().expect_code(7).expect_stderr("the lease was lost: another runner took over");
+        let after = state(&db, &mut session).await;
+        assert_eq!(Schema::differences(&before.0, &after.0), []);
+        assert_eq!((before.1, before.2), (after.1, after.2));
+    }
+
+    async fn in_the_middle_of_a_batch(db: TestDatabase) {
+        let (mut session, train) = slow(&db).await;
+        let mut other = db.owner().await;
+        other.run("BEGIN").await;
+        other.run("UPDATE items SET counter = counter WHERE id = 300").await;
+        // A short lease instead of a long wait; whoever comes has another.
+        let first = train.concertina().env("CONCERTINA_LEASE_MS", "3000").spawn(&["migrate"]);
+        while session.value("SELECT 1 FROM items WHERE id = 299 AND done = 1").await.is_none() {}
+        let waits = match db.kind() {
+            Kind::Postgres => {
+                "SELECT 1 FROM pg_stat_activity WHERE application_name = 'concertina' AND datname = current_database() \
+                 AND wait_event_type = 'Lock'"
+            }
+            _ => {
+                "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'UPDATE%items%' AND db = DATABASE() \
+                 AND info NOT LIKE '%processlist%'"
+            }
+        };
+        while session.value(waits).await.is_none() {}
+        first.signal("STOP");
+        other.run("ROLLBACK").await;
+        let taken = loop {
+            let output = train.concertina().run(&["migrate", "--max-rows", "5"]);
+            // Until the lease has run out both migrate.
+            if session.value("SELECT COUNT(*) FROM concertina_worker").await.as_deref() == Some("0") {
+                break output;
+            }
+        };
+        taken.expect_code(4);
+        let counts = counted(&mut session).await;
+        first.signal("CONT");
+        first.finish().expect_code(7).expect_stderr("the lease was lost: another runner took over");
+        assert_eq!(counted(&mut session).await, counts);
+        train.concertina().run(&["migrate"]).expect_code(0);
+        assert_eq!(counted(&mut session).await, "2000|2000");
+    }
+}
+
+/// A build that waits for an older transaction, with nothing left to do but to be marked as valid.
+async fn an_index_build(db: TestDatabase) {
+    let mut session = db.owner().await;
+    session.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, done INTEGER)").await;
+    let mut train = Train::new(&db);
+    train.add(&[("expand/01_index.yaml", "steps:\n  - create_index: { table: items, name: items_done, columns: [done] }\n")]);
+    let mut old = db.owner().await;
+    old.run("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
+    old.run("SELECT count(*) FROM items").await;
+    let first = train.concertina().spawn(&["expand"]);
+    let builds = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX CONCURRENTLY%' \
+                  AND wait_event_type = 'Lock'";
+    while session.value(builds).await.is_none() {}
+    first.signal("STOP");
+    session.run("UPDATE concertina_lease SET expires_at = 0").await;
+    let second = train.concertina().spawn(&["expand"]);
+    // Its build was ended at the server, before the second began its own.
+    while session.value("SELECT 1 FROM concertina_lease WHERE token > 1 AND expires_at > 0").await.is_none() {}
+    old.run("COMMIT").await;
+    second.finish().expect_code(0);
+    let before = state(&db, &mut session).await;
+    first.signal("CONT");
+    first.finish().expect_code(7).expect_stderr("the lease was lost: another runner took over");
+    let after = state(&db, &mut session).await;
+    assert_eq!(Schema::differences(&before.0, &after.0), []);
+    assert_eq!((before.1, before.2), (after.1, after.2));
+    let valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_done'::regclass";
+    assert_eq!(session.lines(valid).await, ["t"]);
+}
+
+#[test]
+fn in_the_middle_of_an_index_build() {
+    run(Kind::Postgres, "index_build", an_index_build);
+}
