@@ -9,8 +9,10 @@ use super::Target;
 const UNREACHABLE: &str = "check that the server runs, and the host and port in the URL";
 const NO_TLS: &str = "turn TLS on at the server (PostgreSQL: ssl = on; MySQL: ssl_cert and ssl_key), or ask for none where the way \
     there is safe: sslmode=disable (ssl-mode=DISABLED)";
-const NOT_TRUSTED: &str = "name the host as the certificate does, and give the authority that signed it: sslrootcert=FILE (ssl-ca=FILE)";
-const WANTS_CERTIFICATE: &str = "the server asks for a client certificate: sslcert=FILE and sslkey=FILE (ssl-cert, ssl-key)";
+const NOT_TRUSTED: &str =
+    "name the host as the certificate does, and give the authority that signed it: sslrootcert=FILE (ssl-ca=FILE)";
+const WANTS_CERTIFICATE: &str =
+    "the server asks for a client certificate: sslcert=FILE and sslkey=FILE (ssl-cert, ssl-key)";
 const NO_OPTIONS: &str = "the pooler passes no `options` on: set them for the role instead (ALTER ROLE … SET search_path = …), or \
     connect to the server itself";
 
@@ -97,7 +99,9 @@ impl DbError {
         let (reason, code) = describe(error);
         let hint = match (error, code.as_deref()) {
             (sqlx::Error::Tls(_), _) if reason.contains("does not support TLS") => NO_TLS,
-            (sqlx::Error::Tls(_) | sqlx::Error::Io(_), _) if reason.contains("CertificateRequired") => WANTS_CERTIFICATE,
+            (sqlx::Error::Tls(_) | sqlx::Error::Io(_), _) if reason.contains("CertificateRequired") => {
+                WANTS_CERTIFICATE
+            }
             (sqlx::Error::Tls(_) | sqlx::Error::Io(_), _) if reason.contains("certificate") => NOT_TRUSTED,
             (_, Some("28000")) if reason.contains("client certificate") => WANTS_CERTIFICATE,
             (_, Some("28000")) if reason.contains("no encryption") => {
@@ -142,6 +146,10 @@ fn describe(error: &sqlx::Error) -> (String, Option<String>) {
                 None => database.code().map(std::borrow::Cow::into_owned),
             };
             (database.message().to_owned(), code)
+        }
+        // The TLS library's words for it end in a link to its manual.
+        sqlx::Error::Io(error) if error.to_string().contains("close_notify") => {
+            ("the server closed the connection".to_owned(), None)
         }
         sqlx::Error::Io(error) => (error.to_string(), None),
         sqlx::Error::Tls(error) => (error.to_string(), None),

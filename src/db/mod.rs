@@ -23,8 +23,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
 pub use open::end_open_sessions;
-pub use target::{Target, without_passwords};
 use pooled::Pooled;
+pub use target::{Target, without_passwords};
 pub use value::{NamedRow, Row, Value};
 
 use crate::dialect::{self, Dialect, Inspection, InspectionRows, Kind, Patience, Schema, Server, TableRow};

@@ -77,11 +77,9 @@ fn in_force(target: &Target) -> Result<Parameters, DbError> {
             let reason = format!("PGSSLMODE is `{word}`, which is no mode of TLS");
             tls.mode = Some(word.parse().map_err(|()| DbError::Url { reason })?);
         }
-        for (file, name) in [
-            (&mut tls.authority, "PGSSLROOTCERT"),
-            (&mut tls.certificate, "PGSSLCERT"),
-            (&mut tls.key, "PGSSLKEY"),
-        ] {
+        for (file, name) in
+            [(&mut tls.authority, "PGSSLROOTCERT"), (&mut tls.certificate, "PGSSLCERT"), (&mut tls.key, "PGSSLKEY")]
+        {
             *file = file.take().or_else(|| variable(name));
         }
     }

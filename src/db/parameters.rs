@@ -20,7 +20,8 @@ pub(super) enum Tls {
     VerifyFull,
 }
 
-const MODES: &str = "expected disable, prefer, require, verify-ca or verify-full (MySQL's DISABLED … VERIFY_IDENTITY as well)";
+const MODES: &str =
+    "expected disable, prefer, require, verify-ca or verify-full (MySQL's DISABLED … VERIFY_IDENTITY as well)";
 
 impl FromStr for Tls {
     type Err = ();
@@ -65,7 +66,8 @@ impl Parameters {
             };
             match key.replace('-', "").as_str() {
                 "sslmode" => {
-                    read.mode = Some(value.parse().map_err(|()| format!("`{key}={value}` is no mode of TLS; {MODES}"))?);
+                    read.mode =
+                        Some(value.parse().map_err(|()| format!("`{key}={value}` is no mode of TLS; {MODES}"))?);
                 }
                 "sslrootcert" | "sslca" => read.authority = Some(value),
                 "sslcert" => read.certificate = Some(value),

@@ -64,6 +64,11 @@ fn of_the_program() {
 
               [env: CONCERTINA_DATABASE]
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -116,6 +121,11 @@ fn of_upgrade() {
 
           --force <GATE>
               Override a gate, `lint`; the history keeps it
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -171,6 +181,11 @@ fn of_expand() {
           --force <GATE>
               Override a gate, `lint`; the history keeps it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -224,17 +239,13 @@ fn of_migrate() {
           --max-time <TIME>
               Stop, with exit code 4, after this time (`30s`, `5m`)
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
-
-              Possible values:
-              - text: For people
-              - json: For programs
-
-              [default: text]
-
-          --log-format <LOG_FORMAT>
-              How progress and logs are printed
 
               Possible values:
               - text: For people
@@ -250,6 +261,15 @@ fn of_migrate() {
 
           --force <GATE>
               Override a gate, `lint`; the history keeps it
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
 
       -q, --quiet
               Print results and errors only
@@ -330,6 +350,15 @@ fn of_contract() {
           --force <GATE>
               Override a gate, `quiet`, `sessions`, `verified` or `lint`; the history keeps it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
+
           --output <OUTPUT>
               How results are printed
 
@@ -338,10 +367,6 @@ fn of_contract() {
               - json: For programs
 
               [default: text]
-
-          --cancel-blockers-after <DURATION>
-              End sessions that keep a step from its lock for longer than this; left out, they are named
-              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed
@@ -380,6 +405,11 @@ fn of_baseline() {
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -431,6 +461,11 @@ fn of_check() {
           --wait <DURATION>
               Ask again until the answer is yes (exit code 0), for so long at most; a server that is not
               up yet is waited for too
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -485,6 +520,11 @@ fn of_status() {
 
               [default: 1s]
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -535,6 +575,11 @@ fn of_plan() {
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -594,6 +639,11 @@ fn of_resolve() {
           --accept
               The file's new text is as good as the one that was applied
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -651,6 +701,15 @@ fn of_rollback() {
           --force <GATE>
               Override a gate, `new_writes`; the history keeps it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
+
           --output <OUTPUT>
               How results are printed
 
@@ -659,10 +718,6 @@ fn of_rollback() {
               - json: For programs
 
               [default: text]
-
-          --cancel-blockers-after <DURATION>
-              End sessions that keep a step from its lock for longer than this; left out, they are named
-              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed

@@ -10,7 +10,7 @@ on_every_server! {
         let traced = |concertina: Concertina| concertina.env("CONCERTINA_LOG", "trace").env("RUST_LOG", "trace");
         let mut train = Train::new(&db);
         train.add(&[("expand/01_a.yaml", "steps:\n  - create_table: { name: a, columns: [{ name: id, type: integer }] }\n")]);
-        train.add(&[("expand/01_b.yaml", "steps:\n  - sql: { up: SELECT nonsense FROM nowhere, down: SELECT 1 }\n")]);
+        train.add(&[("expand/01_b.yaml", "steps:\n  - sql: { run: SELECT nonsense FROM nowhere }\n")]);
         traced(train.concertina()).run(&["upgrade", "--to", "r1"]).expect_code(0);
         // One that fails is told, logged and recorded in more words.
         let failed = traced(train.concertina()).run(&["expand"]);
@@ -32,6 +32,7 @@ on_every_server! {
         let mut train = Train::new(&db);
         train.add(&[("expand/01_a.yaml", "steps:\n  - create_table: { name: a, columns: [{ name: id, type: integer }] }\n")]);
         let running = train.concertina().spawn(&["check", "--wait", "1m"]);
+        running.wait_for_stderr("waiting until");
         let line = running.command_line();
         assert!(line.contains("check") && !line.contains(PASSWORD), "{line}");
         running.kill();

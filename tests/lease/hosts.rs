@@ -16,7 +16,9 @@ async fn waiting(session: &mut Session, db: &TestDatabase, concertina: &Concerti
     session.run("SELECT * FROM items").await;
     let running = concertina.spawn(&["expand"]);
     let mut looking = db.owner().await;
-    while looking.try_lines("SELECT 1 FROM concertina_lease WHERE holder <> ''").await.is_ok_and(|rows| rows.is_empty()) {}
+    while looking.try_lines("SELECT 1 FROM concertina_lease WHERE holder <> ''").await.is_ok_and(|rows| rows.is_empty())
+    {
+    }
     running.wait_for_stderr("waiting to add column");
     running
 }

@@ -4,7 +4,7 @@
 use crate::conformance::{introspect, schema::Schema};
 use crate::support::{Kind, Session, TestDatabase, Train, on_every_server, run};
 
-use super::{counted, slow};
+use super::{counted, slow_of};
 
 const STEPS: &str = "steps:
   - add_column: { table: items, column: { name: word, type: text, nullable: true } }
@@ -20,9 +20,9 @@ async fn state(db: &TestDatabase, session: &mut Session) -> (Schema, Vec<String>
 
 on_every_server! {
     async fn in_the_middle_of_a_step(db: TestDatabase) {
-        let (mut session, mut train) = slow(&db).await;
-        train.concertina().run(&["migrate"]).expect_code(0);
-        train.concertina().run(&["contract", "--quiet-period", "0s"]).expect_code(0);
+        let mut session = db.owner().await;
+        session.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, done INTEGER)").await;
+        let mut train = Train::new(&db);
         train.add(&[("expand/01_word.yaml", STEPS)]);
         let mut other = db.owner().await;
         other.run("BEGIN").await;
@@ -42,13 +42,13 @@ on_every_server! {
     }
 
     async fn in_the_middle_of_a_batch(db: TestDatabase) {
-        let (mut session, train) = slow(&db).await;
+        let (mut session, train) = slow_of(&db, 300).await;
         let mut other = db.owner().await;
         other.run("BEGIN").await;
-        other.run("UPDATE items SET counter = counter WHERE id = 300").await;
+        other.run("UPDATE items SET counter = counter WHERE id = 100").await;
         // A short lease instead of a long wait; whoever comes has another.
         let first = train.concertina().env("CONCERTINA_LEASE_MS", "3000").spawn(&["migrate"]);
-        while session.value("SELECT 1 FROM items WHERE id = 299 AND done = 1").await.is_none() {}
+        while session.value("SELECT 1 FROM items WHERE id = 99 AND done = 1").await.is_none() {}
         let waits = match db.kind() {
             Kind::Postgres => {
                 "SELECT 1 FROM pg_stat_activity WHERE application_name = 'concertina' AND datname = current_database() \
@@ -75,8 +75,50 @@ on_every_server! {
         first.finish().expect_code(7).expect_stderr("the lease was lost: another runner took over");
         assert_eq!(counted(&mut session).await, counts);
         train.concertina().run(&["migrate"]).expect_code(0);
-        assert_eq!(counted(&mut session).await, "2000|2000");
+        assert_eq!(counted(&mut session).await, "300|300");
     }
+}
+
+/// What is locked at the server by a runner of another host that stood still, for another that is at work meanwhile.
+async fn a_locked_range(db: TestDatabase) {
+    let (mut session, train) = slow_of(&db, 300).await;
+    train.concertina().run(&["migrate", "--max-rows", "5"]).expect_code(4);
+    let mut stopped = db.owner().await;
+    let (mark, now) = match db.kind() {
+        Kind::Postgres => {
+            stopped.run("SET application_name = 'concertina'").await;
+            let mark = "SELECT pid || '/' || extract(epoch FROM backend_start) FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+            (stopped.value(mark).await.expect("its mark"), "(extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+        }
+        _ => {
+            // A lock's name is at most 64 characters.
+            let mark = stopped.value("SELECT CONCAT('stopped-', CONNECTION_ID())").await.expect("its mark");
+            stopped.value(format!("SELECT GET_LOCK('{mark}', 0)")).await;
+            (mark, "CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED)")
+        }
+    };
+    session
+        .run(format!(
+            "INSERT INTO concertina_worker (worker_id, holder, process, sessions, command, started_at, expires_at, seen_at, batch_rows) \
+             VALUES ('gone', 'ops@node1 pid 7 (1.0.0)', 'another-boot/pid:[7]/7/77', '{mark}', 'migrate', {now}, {now} + 3000, {now}, 1)"
+        ))
+        .await;
+    session.run("UPDATE concertina_range SET worker = 'gone' WHERE state = 'open'").await;
+    stopped.run("BEGIN").await;
+    stopped.run("UPDATE concertina_range SET batches = batches + 1").await;
+    train.concertina().run(&["migrate"]).expect_code(0);
+    assert_eq!(counted(&mut session).await, "300|300");
+    assert!(stopped.execute("COMMIT").await.is_err(), "its session was ended");
+}
+
+#[test]
+fn a_range_that_is_locked_is_taken_over_on_postgres() {
+    run(Kind::Postgres, "locked_range", a_locked_range);
+}
+
+#[test]
+fn a_range_that_is_locked_is_taken_over_on_mysql() {
+    run(Kind::MySql, "locked_range", a_locked_range);
 }
 
 /// A build that waits for an older transaction, with nothing left to do but to be marked as valid.
@@ -84,7 +126,10 @@ async fn an_index_build(db: TestDatabase) {
     let mut session = db.owner().await;
     session.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, done INTEGER)").await;
     let mut train = Train::new(&db);
-    train.add(&[("expand/01_index.yaml", "steps:\n  - create_index: { table: items, name: items_done, columns: [done] }\n")]);
+    train.add(&[(
+        "expand/01_index.yaml",
+        "steps:\n  - create_index: { table: items, name: items_done, columns: [done] }\n",
+    )]);
     let mut old = db.owner().await;
     old.run("BEGIN ISOLATION LEVEL REPEATABLE READ").await;
     old.run("SELECT count(*) FROM items").await;

@@ -64,7 +64,8 @@ impl Concertina {
     /// Runs it on another host, as far as it can tell: with a name, and processes, of its own.
     pub(crate) fn on_host(mut self, name: &str) -> Self {
         let script = "hostname \"$1\"; shift; exec \"$@\"";
-        let unshare = ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", name];
+        let unshare =
+            ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", name];
         self.wrapper = unshare.map(ToOwned::to_owned).to_vec();
         self
     }

@@ -53,7 +53,8 @@ impl PgBouncer {
             let (user, group) = postgres_user();
             command.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--init-groups");
         }
-        let program = if std::path::Path::new("/usr/sbin/pgbouncer").exists() { "/usr/sbin/pgbouncer" } else { "pgbouncer" };
+        let program =
+            if std::path::Path::new("/usr/sbin/pgbouncer").exists() { "/usr/sbin/pgbouncer" } else { "pgbouncer" };
         command.args([program, "--quiet"]).arg(path("pgbouncer.ini")).current_dir(directory.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let process = command.spawn().expect("pgbouncer is installed");

@@ -130,6 +130,7 @@ impl Conductor {
         let (id, lease) = (&shared.plan.id, &shared.lease);
         if let Err(error) = worker::report(connection, lease, id, rows, waiting.as_deref()).await {
             tracing::debug!(%error, "record what is done");
+            reconnect(connection, &error).await;
         }
         self.reported = Some((Instant::now(), waiting));
     }

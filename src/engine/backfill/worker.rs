@@ -208,8 +208,16 @@ impl Worker {
     async fn next_range(&mut self) -> Result<Next, StoreError> {
         let id = self.shared.plan.id.clone();
         self.shared.lease.look(&mut self.connection).await?;
-        if let Some(range) = ranges::take(&mut self.connection, &self.shared.lease, &id).await? {
-            return Ok(Next::Range(Box::new(range)));
+        match ranges::take(&mut self.connection, &self.shared.lease, &id).await {
+            Ok(Some(range)) => return Ok(Next::Range(Box::new(range))),
+            Ok(None) => {}
+            Err(error) => {
+                // Whoever stood still inside a batch until its lease ran out has its range locked, until its session is ended.
+                if matches!(&error, StoreError::Db(error) if error.class() == Class::LockTimeout) {
+                    worker::reap(&mut self.connection).await?;
+                }
+                return Err(error);
+            }
         }
         let open: Vec<RangeRecord> =
             ranges::of_backfill(&mut self.connection, &id).await?.into_iter().filter(|range| !range.done).collect();
