@@ -1,4 +1,4 @@
-//! PostgreSQL behind a pooler that gives each transaction another session, as PgBouncer does in its transaction mode.
+//! PostgreSQL behind a pooler that gives each transaction another session, as `PgBouncer` does in its transaction mode.
 //!
 //! A statement is then one message: nothing is prepared, and what would be set for a session is set in each transaction. A
 //! pooler is known by what it does: an option that a client gives at its start reaches a server that is the client's alone.
@@ -83,7 +83,7 @@ impl Pooled {
     /// The message of a statement that failed for being in a transaction with its settings: it goes without them.
     pub(super) fn again(&self, sql: &str, error: &sqlx::Error) -> Option<String> {
         let code = error.as_database_error()?.code()?;
-        let alone = !self.in_transaction && !self.settings.is_empty() && pooler::is_for_no_transaction(&code);
+        let alone = !self.in_transaction && !self.settings.is_empty() && pooler::was_for_no_transaction(&code);
         alone.then(|| sql.to_owned())
     }
 

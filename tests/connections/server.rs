@@ -72,7 +72,7 @@ async fn guard(server: &PrivateServer, guarded: &Guarded) {
 }
 
 /// A server is trusted by its certificate's authority and its name, and every connection of ours goes by that.
-async fn trusts(guarded: &Guarded) {
+fn trusts(guarded: &Guarded) {
     let files = "&sslcert=CERT&sslkey=KEY";
     for (host, parameters) in [
         ("localhost", "sslmode=verify-full&sslrootcert=CA"),
@@ -188,7 +188,7 @@ async fn reached(kind: Kind) {
     train.add(&[("expand/01_word.yaml", STEPS), ("data/01_count.yaml", BACKFILL)]);
     let guarded = Guarded { db, authority, train };
     guard(&server, &guarded).await;
-    trusts(&guarded).await;
+    trusts(&guarded);
     over_its_socket(&server, kind).await;
     comes_back(&mut server, &guarded, &options).await;
     guarded.on(&guarded.best()).run(&["contract", "--quiet-period", "0s"]).expect_code(0);

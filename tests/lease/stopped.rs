@@ -158,3 +158,29 @@ async fn an_index_build(db: TestDatabase) {
 fn in_the_middle_of_an_index_build() {
     run(Kind::Postgres, "index_build", an_index_build);
 }
+
+/// Whoever lost the lease takes nothing back either: what is there under the name may be the new holder's.
+async fn a_build_that_fails(db: TestDatabase) {
+    let mut session = db.owner().await;
+    session.run("CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, done INTEGER)").await;
+    session.run("INSERT INTO items VALUES (1, 7), (2, 8)").await;
+    let mut train = Train::new(&db);
+    let unique = "steps:\n  - create_index: { table: items, name: items_done, columns: [done], unique: true }\n";
+    train.add(&[("expand/01_index.yaml", unique)]);
+    let mut old = db.owner().await;
+    old.run("BEGIN").await;
+    old.run("UPDATE items SET done = 7").await;
+    let first = train.concertina().spawn(&["expand", "--force", "lint"]);
+    let builds = "SELECT 1 FROM pg_index WHERE indexrelid = to_regclass('items_done')";
+    while session.value(builds).await.is_none() {}
+    // As who comes behind a pooler does it, where there may be no session to end.
+    session.run("UPDATE concertina_lease SET token = token + 1").await;
+    old.run("COMMIT").await;
+    first.finish().expect_code(7).expect_stderr("the lease was lost: another runner took over");
+    assert_eq!(session.value(builds).await.as_deref(), Some("1"), "it dropped the index");
+}
+
+#[test]
+fn who_lost_the_lease_takes_nothing_back() {
+    run(Kind::Postgres, "fails", a_build_that_fails);
+}

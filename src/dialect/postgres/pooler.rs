@@ -72,13 +72,18 @@ pub fn subject(setting: &str) -> &str {
 pub fn one_message<'a>(settings: &[String], sql: &'a str) -> Cow<'a, str> {
     match (settings, sql) {
         ([], _) | (_, "COMMIT" | "ROLLBACK") => Cow::Borrowed(sql),
+        _ if is_for_no_transaction(sql) => Cow::Borrowed(sql),
         (_, "BEGIN") => Cow::Owned(format!("BEGIN; {}", settings.join("; "))),
         _ => Cow::Owned(format!("{}; {sql}", settings.join("; "))),
     }
 }
 
-/// Whether a statement failed because it was in a transaction, which it must not be, or must end by itself.
-pub fn is_for_no_transaction(code: &str) -> bool {
+fn is_for_no_transaction(sql: &str) -> bool {
+    tokens(sql, Flavor::Postgres).is_ok_and(|tokens| tokens.iter().any(|token| token.is_word("CONCURRENTLY")))
+}
+
+/// Whether a statement failed because it was in a transaction, which it must not be, or must end by itself: `VACUUM`, say.
+pub fn was_for_no_transaction(code: &str) -> bool {
     matches!(code, "25001" | "2D000")
 }
 
@@ -106,6 +111,8 @@ mod tests {
         assert_eq!(one_message(&settings, "SELECT 1"), "SET LOCAL lock_timeout = '50ms'; SELECT 1");
         assert_eq!(one_message(&settings, "BEGIN"), "BEGIN; SET LOCAL lock_timeout = '50ms'");
         assert_eq!(one_message(&settings, "COMMIT"), "COMMIT");
+        let build = "CREATE INDEX CONCURRENTLY a ON b (c)";
+        assert_eq!(one_message(&settings, build), build);
         assert_eq!(
             for_one_transaction("SET default_transaction_isolation = 'read committed'"),
             "SET LOCAL transaction_isolation = 'read committed'"
