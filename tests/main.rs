@@ -22,6 +22,7 @@ mod bad_input;
 mod baseline;
 mod cli;
 mod conformance;
+mod connections;
 mod crash;
 mod deploy;
 mod drift;

@@ -292,6 +292,11 @@ fn database_hint(error: &DbError) -> Option<String> {
             "the role lacks a privilege; grant it to the role in the URL, and run the same command again".to_owned(),
         ),
         Class::Disconnected => Some("the connection was lost; state is saved, run the same command again".to_owned()),
+        Class::ReadOnly => Some(
+            "this server takes no writes: it is a replica, or was the primary before a fail-over; connect to the primary, and run \
+             the same command again"
+                .to_owned(),
+        ),
         Class::Conflict => Some("run the same command again".to_owned()),
         Class::Full => Some(
             "make room where the database is, and run the same command again: it goes on where it stopped".to_owned(),

@@ -5,7 +5,10 @@
 
 use std::io::{self, Write};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::{output, talk};
 
@@ -25,11 +28,15 @@ pub(super) fn start(quiet: bool, verbose: u8, as_json: bool) {
         Ok(places) => filter.add_directive(places),
         Err(_) => filter,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(output::talk_has_colour())
-        .with_writer(|| AboveTheBar);
-    let started = if as_json { builder.json().try_init() } else { builder.try_init() };
+    // Of a line in a .pgpass that it cannot read, PostgreSQL's driver logs the whole, password and all.
+    let harmless = filter_fn(|metadata| !metadata.target().starts_with("sqlx_postgres::options"));
+    let layer = tracing_subscriber::fmt::layer().with_ansi(output::talk_has_colour()).with_writer(|| AboveTheBar);
+    let logs = tracing_subscriber::registry().with(filter);
+    let started = if as_json {
+        logs.with(layer.json().with_filter(harmless)).try_init()
+    } else {
+        logs.with(layer.with_filter(harmless)).try_init()
+    };
     if let Err(error) = started {
         talk::warn(as_json, &format!("logs are off: {error}"));
     }

@@ -59,6 +59,9 @@ struct Global {
     /// The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
     #[arg(long, global = true, env = "CONCERTINA_DATABASE", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
+    /// A file with the database's password, and nothing else; wins over the URL's
+    #[arg(long, global = true, env = "CONCERTINA_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    password_file: Option<PathBuf>,
     /// How results are printed
     #[arg(long, global = true, default_value = "text")]
     output: Format,
@@ -175,7 +178,13 @@ impl Shell {
                 return Err(Failure::usage(format!("no database: give --database URL, or `database:` in {MANIFEST}")));
             }
         };
-        let target = target.map_err(EngineError::from)?;
+        let mut target = target.map_err(EngineError::from)?;
+        if global.database.is_some() && std::env::var("CONCERTINA_DATABASE").ok() != global.database {
+            warn_of_seen(&target);
+        }
+        if let Some(file) = &global.password_file {
+            target = target.with_password_file(file).map_err(EngineError::from)?;
+        }
         let talk = Talk::new(global.quiet, global.log_format == Format::Json);
         Ok(Self { global, project, target, talk })
     }
@@ -188,6 +197,16 @@ impl Shell {
             Format::Text | Format::Sarif | Format::Github => output::line(&text(result)),
         }
         Ok(())
+    }
+}
+
+/// A command line is no secret: `ps` shows it to everybody.
+fn warn_of_seen(target: &Target) {
+    if target.has_password() {
+        tracing::warn!(
+            "every user of this host can see the password on the command line; put the URL into CONCERTINA_DATABASE, or the \
+             password into a file: --password-file"
+        );
     }
 }
 

@@ -7,20 +7,24 @@
 mod error;
 pub mod failpoint;
 mod open;
+mod options;
+mod parameters;
+mod pooled;
 mod target;
 mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Executor};
 
 pub use error::{Class, DbError};
 use failpoint::Place;
 pub use open::end_open_sessions;
+use pooled::Pooled;
 pub use target::{Target, without_passwords};
 pub use value::{NamedRow, Row, Value};
 
@@ -43,6 +47,8 @@ pub struct Connection {
     id: i64,
     /// What its statements belong to.
     place: Place,
+    /// What there is of a session where a pooler shares the server's; PostgreSQL alone.
+    pooled: Option<Pooled>,
     _open: open::Entry,
 }
 
@@ -84,39 +90,29 @@ macro_rules! bound {
 impl Connection {
     /// Connects, within 10 s; `create` makes a SQLite file that is not there.
     pub async fn open(target: &Target, create: bool) -> Result<Self, DbError> {
+        Self::within_patience(target, create, false).await
+    }
+
+    async fn within_patience(target: &Target, create: bool, pooled: bool) -> Result<Self, DbError> {
         // A firewall that drops packets would keep us for minutes. The drivers have no such limit for one connection.
-        match tokio::time::timeout(PATIENCE, Self::connect(target, create)).await {
+        match tokio::time::timeout(PATIENCE, Self::connect(target, create, pooled)).await {
             Ok(opened) => opened,
             Err(_) => Err(DbError::silent(target, PATIENCE)),
         }
     }
 
-    async fn connect(target: &Target, create: bool) -> Result<Self, DbError> {
+    async fn connect(target: &Target, create: bool, behind_pooler: bool) -> Result<Self, DbError> {
         let failed = |error: sqlx::Error| DbError::connect(target, &error);
+        let mut pooled = None;
         let (driver, version, id) = match target.kind() {
             Kind::Postgres => {
-                let options: PgConnectOptions = target.url().parse().map_err(failed)?;
-                let mut connection = options
-                    .statement_cache_capacity(0)
-                    .application_name("concertina")
-                    .log_statements(tracing::log::LevelFilter::Trace)
-                    .connect()
-                    .await
-                    .map_err(failed)?;
-                // The catalog's own queries look so dear that PostgreSQL compiles them: 20 ms for 1 ms of work, many times a
-                // command. There is no JIT before PostgreSQL 11.
-                let (version, id, _): (String, i64, Option<String>) = sqlx::query_as(
-                    "SELECT current_setting('server_version'), pg_backend_pid()::bigint, \
-                     CASE WHEN current_setting('server_version_num')::int >= 110000 THEN set_config('jit', 'off', false) END",
-                )
-                .fetch_one(&mut connection)
-                .await
-                .map_err(failed)?;
+                let opened = pooled::connect(options::postgres(target)?, behind_pooler).await.map_err(failed)?;
+                let (connection, version, id, shared) = opened;
+                pooled = shared;
                 (Driver::Postgres(Box::new(connection)), version, id)
             }
             Kind::MySql => {
-                let options: MySqlConnectOptions = target.url().parse().map_err(failed)?;
-                let mut connection = options
+                let mut connection = options::mysql(target)?
                     // MySQL and MariaDB see DDL through a cached statement. Without the cache each statement ends with a
                     // packet that has no answer, and the next one waits 40 ms for its acknowledgement (Nagle).
                     .statement_cache_capacity(100)
@@ -159,7 +155,11 @@ impl Connection {
             }
         };
         let dialect = dialect::of(target.kind(), Server { version });
-        let entry = open::Entry::new(target, &dialect, id);
+        let end = match &pooled {
+            Some(pooled) => dialect.end_marked(&pooled.name, id),
+            None => dialect.end_session(id),
+        };
+        let entry = open::Entry::new(target, end);
         let mut opened = Self {
             driver,
             dialect,
@@ -168,13 +168,14 @@ impl Connection {
             in_cluster: false,
             id,
             place: Place::new("session"),
+            pooled,
             _open: entry,
         };
         // What another node has committed, a command before this one say, is to be seen here, and a pooler chooses the node.
         if let Some([of_cluster, setting]) = opened.dialect.causal_reads()
             && !opened.named(of_cluster).await?.is_empty()
         {
-            opened.send(setting).await?;
+            opened.set(setting).await?;
             opened.in_cluster = true;
         }
         Ok(opened)
@@ -182,7 +183,7 @@ impl Connection {
 
     /// A second session with the same database.
     pub async fn another(&self) -> Result<Self, DbError> {
-        let mut other = Self::open(&self.target, false).await?;
+        let mut other = Self::within_patience(&self.target, false, self.pooled.is_some()).await?;
         other.at("beside");
         if let Some(setting) = self.setting {
             other.keep_setting(setting).await?;
@@ -192,9 +193,20 @@ impl Connection {
 
     /// Runs a statement that sets something of the session, here and in every session that is opened beside this one.
     pub async fn keep_setting(&mut self, setting: &'static str) -> Result<(), DbError> {
-        self.send(setting).await?;
+        self.set(setting).await?;
         self.setting = Some(setting);
         Ok(())
+    }
+
+    /// Runs a statement that sets something of the session.
+    pub async fn set(&mut self, setting: &str) -> Result<(), DbError> {
+        match &mut self.pooled {
+            None => self.send(setting).await,
+            Some(pooled) => match pooled.set(setting) {
+                Some(now) => self.send(&now).await,
+                None => Ok(()),
+            },
+        }
     }
 
     /// Says what the statements from here on belong to: the failpoints around each are named by it.
@@ -235,9 +247,22 @@ impl Connection {
     async fn send(&mut self, sql: &str) -> Result<(), DbError> {
         tracing::debug!(sql, "run");
         DbError::refuse_nul(sql)?;
-        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let message = self.pooled.as_ref().map_or_else(|| sql.to_owned(), |pooled| pooled.message(sql, &[]));
+        let mut done = self.transmit(message).await;
+        if let (Some(pooled), Err(error)) = (&self.pooled, &done)
+            && let Some(alone) = pooled.again(sql, error)
+        {
+            done = self.transmit(alone).await;
+        }
+        if let Some(pooled) = &mut self.pooled {
+            pooled.ran(sql, done.is_ok());
+        }
+        done.map_err(|error| DbError::query(sql, &error))
+    }
+
+    async fn transmit(&mut self, message: String) -> Result<(), sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(message));
         on_driver!(&mut self.driver, connection => query.execute(connection.as_mut()).await.map(drop))
-            .map_err(|error| DbError::query(sql, &error))
     }
 
     /// Runs one statement with bound values, and returns how many rows it changed.
@@ -245,16 +270,20 @@ impl Connection {
         tracing::trace!(sql, "execute");
         DbError::refuse_nul(sql)?;
         self.place.pass_with_state("before");
-        let changed = match &mut self.driver {
-            Driver::Postgres(connection) => {
+        let changed = match (&mut self.driver, &self.pooled) {
+            (Driver::Postgres(connection), Some(pooled)) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(pooled.message(sql, values)));
+                query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
+            }
+            (Driver::Postgres(connection), None) => {
                 let query = bound!(sql, values, cached = false);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
-            Driver::MySql(connection) => {
+            (Driver::MySql(connection), _) => {
                 let query = bound!(sql, values, cached = true);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
-            Driver::Sqlite(connection) => {
+            (Driver::Sqlite(connection), _) => {
                 let query = bound!(sql, values, cached = false);
                 query.execute(connection.as_mut()).await.map(|done| done.rows_affected())
             }
@@ -268,16 +297,21 @@ impl Connection {
     pub async fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, DbError> {
         tracing::trace!(sql, "query");
         DbError::refuse_nul(sql)?;
-        let rows = match &mut self.driver {
-            Driver::Postgres(connection) => {
+        let rows = match (&mut self.driver, &self.pooled) {
+            (Driver::Postgres(connection), Some(pooled)) => {
+                let query = sqlx::raw_sql(AssertSqlSafe(pooled.message(sql, values)));
+                let rows = query.fetch_all(connection.as_mut()).await;
+                rows.and_then(|rows| rows.iter().map(value::from_postgres).collect::<Result<Vec<_>, _>>())
+            }
+            (Driver::Postgres(connection), None) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_postgres).collect::<Result<Vec<_>, _>>())
             }
-            Driver::MySql(connection) => {
+            (Driver::MySql(connection), _) => {
                 let rows = bound!(sql, values, cached = true).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_mysql).collect::<Result<Vec<_>, _>>())
             }
-            Driver::Sqlite(connection) => {
+            (Driver::Sqlite(connection), _) => {
                 let rows = bound!(sql, values, cached = false).fetch_all(connection.as_mut()).await;
                 rows.and_then(|rows| rows.iter().map(value::from_sqlite).collect::<Result<Vec<_>, _>>())
             }
@@ -368,10 +402,15 @@ impl Connection {
         self.id
     }
 
+    /// The name by which the server shows whichever session works for this one, where sessions are shared.
+    pub fn shared_name(&self) -> Option<&str> {
+        self.pooled.as_ref().map(|pooled| pooled.name.as_str())
+    }
+
     /// Limits how long later statements wait for a table's lock; `instant` is how long an instant is, where it is not the
     /// database's own.
     pub async fn set_patience(&mut self, patience: Patience, instant: Option<Duration>) -> Result<(), DbError> {
-        self.send(&self.dialect.lock_wait(patience, instant)).await
+        self.set(&self.dialect.lock_wait(patience, instant)).await
     }
 
     /// Reads the live schema.

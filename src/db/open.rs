@@ -1,11 +1,10 @@
 //! The sessions that this process has open: dropping one's future stops nothing at the server, so who leaves at once ends them there.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Connection, Target};
-use crate::dialect::Dialect;
 
 static OPEN: Mutex<Vec<Session>> = Mutex::new(Vec::new());
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -16,8 +15,8 @@ const LIMIT: Duration = Duration::from_secs(3);
 struct Session {
     number: u64,
     target: Target,
-    dialect: Arc<dyn Dialect>,
-    id: i64,
+    /// The statement that ends it.
+    end: String,
 }
 
 /// An open session's entry; dropping it takes the entry back.
@@ -25,10 +24,10 @@ struct Session {
 pub(super) struct Entry(u64);
 
 impl Entry {
-    /// Enters a session by the server's number for it.
-    pub(super) fn new(target: &Target, dialect: &Arc<dyn Dialect>, id: i64) -> Self {
+    /// Enters a session, with the statement that ends it.
+    pub(super) fn new(target: &Target, end: String) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let session = Session { number, target: target.clone(), dialect: Arc::clone(dialect), id };
+        let session = Session { number, target: target.clone(), end };
         OPEN.lock().unwrap_or_else(PoisonError::into_inner).push(session);
         Self(number)
     }
@@ -45,13 +44,12 @@ pub async fn end_open_sessions() {
     let sessions = OPEN.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let end = async {
         for session in sessions {
-            let statement = session.dialect.end_session(session.id);
-            if statement.is_empty() {
+            if session.end.is_empty() {
                 continue;
             }
             match Connection::open(&session.target, false).await {
                 Ok(mut connection) => {
-                    if let Err(error) = connection.run(&statement).await {
+                    if let Err(error) = connection.run(&session.end).await {
                         tracing::debug!(%error, "end a session");
                     }
                 }

@@ -1,11 +1,13 @@
 //! Where a database is: a URL that shows itself without its password.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::DbError;
+use super::parameters::{Parameters, SEVERAL_HOSTS};
+use super::{DbError, options};
 use crate::dialect::Kind;
 
 /// A database's URL.
@@ -15,6 +17,9 @@ pub struct Target {
     url: String,
     shown: String,
     file: Option<PathBuf>,
+    parameters: Parameters,
+    has_password: bool,
+    password_file: Option<PathBuf>,
 }
 
 impl fmt::Display for Target {
@@ -48,14 +53,20 @@ impl Target {
             if path.is_empty() {
                 return Err(bad("sqlite:// needs a file, such as sqlite://glance.db".to_owned()));
             }
-            if path == ":memory:" {
-                return Ok(Self { kind, url: "sqlite::memory:".to_owned(), shown: text.to_owned(), file: None });
-            }
-            let file = base.join(path);
-            let url = format!("sqlite://{}", file.display());
-            return Ok(Self { kind, url, shown: format!("sqlite://{path}"), file: Some(file) });
+            let (url, shown, file) = if path == ":memory:" {
+                ("sqlite::memory:".to_owned(), text.to_owned(), None)
+            } else {
+                let file = base.join(path);
+                (format!("sqlite://{}", file.display()), format!("sqlite://{path}"), Some(file))
+            };
+            let (parameters, password_file) = (Parameters::default(), None);
+            return Ok(Self { kind, url, shown, file, parameters, has_password: false, password_file });
         }
-        let mut url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+        let authority = text.split("://").nth(1).unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
+        if authority.rsplit('@').next().is_some_and(|hosts| hosts.contains(',')) {
+            return Err(bad(SEVERAL_HOSTS.to_owned()));
+        }
+        let mut url = Url::parse(&with_host(text, authority)).map_err(|error| bad(error.to_string()))?;
         if url.path().trim_start_matches('/').is_empty() {
             return Err(bad(format!("{scheme}://… names no database; add /NAME behind the host")));
         }
@@ -64,22 +75,68 @@ impl Target {
                 "there is an `@` behind the host; write a `/`, `:` or `@` of the password as %2F, %3A, %40".to_owned(),
             ));
         }
-        let full = url.to_string();
+        let given: Vec<(String, String)> = url.query_pairs().map(|(key, value)| (key.into(), value.into())).collect();
+        let parameters = Parameters::read(kind, given.iter().cloned()).map_err(bad)?;
+        for name in &parameters.ignored {
+            tracing::warn!(name, "a parameter of the URL that is not known is ignored");
+        }
+        // The driver is given what it is to read and nothing more: it would log what it does not know, with its value.
+        let mut full = url.clone();
+        full.set_query(None);
+        if !parameters.others.is_empty() {
+            full.query_pairs_mut().extend_pairs(&parameters.others);
+        }
+        let has_password = url.password().is_some() || given.iter().any(|(key, _)| key == "password");
         if url.password().is_some() && url.set_password(Some("***")).is_err() {
             return Err(bad("the URL has a password and no host".to_owned()));
         }
         // libpq also takes a password as a parameter.
-        let parameters: Vec<(String, String)> = url
-            .query_pairs()
-            .map(|(key, value)| {
-                let secret = key.to_ascii_lowercase().contains("pass");
-                (key.into_owned(), if secret { "***".to_owned() } else { value.into_owned() })
-            })
-            .collect();
-        if !parameters.is_empty() {
-            url.query_pairs_mut().clear().extend_pairs(parameters);
+        let shown = given.into_iter().map(|(key, value)| {
+            let secret = key.to_ascii_lowercase().contains("pass");
+            (key, if secret { "***".to_owned() } else { value })
+        });
+        let shown: Vec<(String, String)> = shown.collect();
+        if !shown.is_empty() {
+            url.query_pairs_mut().clear().extend_pairs(shown);
         }
-        Ok(Self { kind, url: full, shown: url.to_string(), file: None })
+        let (url, shown) = (full.to_string(), url.to_string());
+        Ok(Self { kind, url, shown, file: None, parameters, has_password, password_file: None })
+    }
+
+    /// Takes the password from a file, whatever the URL says; the file is read for every connection.
+    pub fn with_password_file(mut self, file: &Path) -> Result<Self, DbError> {
+        if self.kind == Kind::Sqlite {
+            return Err(DbError::Url { reason: "SQLite has no password, and --password-file is given".to_owned() });
+        }
+        options::read_password(file)?;
+        let metadata = std::fs::metadata(file);
+        if metadata.is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+            tracing::warn!("every user of this host may read the password file `{}`: chmod o= it", file.display());
+        }
+        self.password_file = Some(file.to_owned());
+        Ok(self)
+    }
+
+    /// Takes the password from where another's comes from, if the URL has none: a replica has the accounts of its primary.
+    #[must_use]
+    pub fn beside(mut self, primary: &Self) -> Self {
+        if !self.has_password {
+            self.password_file.clone_from(&primary.password_file);
+        }
+        self
+    }
+
+    /// Whether the URL holds a password.
+    pub fn has_password(&self) -> bool {
+        self.has_password
+    }
+
+    pub(super) fn password_file(&self) -> Option<&Path> {
+        self.password_file.as_deref()
+    }
+
+    pub(super) fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// The family.
@@ -95,6 +152,15 @@ impl Target {
     pub(super) fn url(&self) -> &str {
         &self.url
     }
+}
+
+/// The URL with a host: a user without one (`postgres://me@/db?host=/run/postgresql`) is libpq's form, and no URL to others.
+fn with_host(text: &str, authority: &str) -> String {
+    let elsewhere = ["host=/", "host=%2F", "host=%2f", "socket="].iter().any(|parameter| text.contains(parameter));
+    if elsewhere && authority.ends_with('@') {
+        return text.replacen(authority, &format!("{authority}localhost"), 1);
+    }
+    text.to_owned()
 }
 
 /// The same text with every URL's password masked, byte for byte, so that places in it stay where they are.
@@ -146,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let target = Target::parse("postgres://me:s3cret@db/glance?sslpassword=s3cret", Path::new("/")).unwrap();
+        let target = Target::parse("postgres://me:s3cret@db/glance?password=s3cret", Path::new("/")).unwrap();
         assert!(!format!("{target} {target:?}").contains("s3cret"));
         assert_eq!(shown("mysql://me:s3cret@db:3306/glance"), "mysql://me:***@db:3306/glance");
         let error = Target::parse("s3cret://me@db/x", Path::new("/")).unwrap_err();
@@ -166,6 +232,18 @@ mod tests {
         ] {
             assert_eq!(without_passwords(text), masked);
         }
+    }
+
+    #[test]
+    fn several_hosts_are_refused_and_a_socket_needs_none() {
+        for text in ["postgres://a:1,b:2/x", "mysql://me:p,w@a,b/x", "postgres:///x?host=a,b"] {
+            let error = Target::parse(text, Path::new("/")).unwrap_err();
+            assert!(error.to_string().contains("several hosts"), "{error}");
+        }
+        // A comma in a password is none in the hosts.
+        assert_eq!(shown("mysql://me:p,w@a/x"), "mysql://me:***@a/x");
+        assert_eq!(shown("postgres://me:pw@/x?host=/run"), "postgres://me:***@localhost/x?host=%2Frun");
+        assert_eq!(shown("postgres:///x?host=/run"), "postgres:///x?host=%2Frun");
     }
 
     #[test]

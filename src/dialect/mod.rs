@@ -35,6 +35,7 @@ pub use definition::{
 pub use locks::{BlockersQuery, Locks};
 pub use objects::{Difference, Objects, differences};
 pub use own::{Own, OwnKind, OwnObject};
+pub use postgres::pooler;
 pub use rights::{Right, Rights};
 pub use schema::{
     Check, Column, Comparison, ForeignKey, Index, Inspection, InspectionRows, Schema, Table, TableRow, Trigger, Unique,
@@ -304,6 +305,11 @@ pub trait Dialect:
     fn end_session(&self, id: i64) -> String {
         let _ = id;
         String::new()
+    }
+    /// Ends the session that bears a mark, whose id it was a moment ago.
+    fn end_marked(&self, mark: &str, id: i64) -> String {
+        let _ = mark;
+        self.end_session(id)
     }
     /// The scratch place in which a baseline is tried out: statements to enter it, and to leave nothing behind.
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)>;

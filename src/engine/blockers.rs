@@ -132,6 +132,8 @@ pub(super) struct Watch<'s> {
     pub(super) target: Target,
     /// The session that tries.
     pub(super) session: i64,
+    /// The name of whichever session tries, where a pooler shares them.
+    pub(super) shared_name: Option<String>,
     pub(super) step: &'s str,
     pub(super) summary: &'s str,
     pub(super) attempts: Arc<Attempts>,
@@ -212,7 +214,11 @@ impl Watch<'_> {
         if long && !dialect.knows_who_waits() {
             return None;
         }
-        for query in dialect.blockers(self.session) {
+        let session = match self.shared_name.as_deref().and_then(|name| dialect.marked_session(name)) {
+            Some(find) => connection.integer(&find, &[]).await.ok().flatten()?,
+            None => self.session,
+        };
+        for query in dialect.blockers(session) {
             let rows = match connection.query(&query.sql, &[]).await {
                 Ok(rows) => rows,
                 Err(error) => {

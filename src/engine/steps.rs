@@ -88,6 +88,7 @@ impl Session<'_> {
         let watch = Watch {
             target: self.connection.target().clone(),
             session: self.connection.id(),
+            shared_name: self.connection.shared_name().map(str::to_owned),
             step: &step.id,
             summary: &summary,
             attempts: Arc::clone(&attempts),
@@ -300,7 +301,7 @@ impl Session<'_> {
         let done = run_statements(connection, script, asking, !script.rendered_again).await;
         connection.set_patience(Patience::Seconds, None).await?;
         if let Err(failure) = done {
-            return Err(undo(connection, script, failure).await);
+            return Err(undo(connection, lease, script, failure).await);
         }
         let seen = look(connection, script).await?;
         // The statements have run, so it is the record alone that is tried again.
@@ -457,12 +458,16 @@ pub(super) fn naming(message: &str, rows: Vec<Row>) -> String {
 }
 
 /// Takes back what ran before a statement failed, where the script says how; the statement's own failure is what is told.
-async fn undo(connection: &mut Connection, script: &Script, failure: Failure) -> Failure {
+async fn undo(connection: &mut Connection, lease: &Lease, script: &Script, failure: Failure) -> Failure {
     let Failure::Statement(error, ran) = failure else { return failure };
     if script.undo.is_empty() || error.class() == Class::Disconnected {
         return Failure::Statement(error, ran);
     }
     connection.at("step.undo");
+    // What is there may be somebody else's by now: behind a pooler there is no session that could have been ended.
+    if let Err(error) = lease.look(connection).await {
+        return error.into();
+    }
     for sql in &script.undo {
         if let Err(error) = connection.run(sql).await {
             tracing::warn!(%error, sql, "take a failed step back");

@@ -118,7 +118,7 @@ impl Session<'_> {
         let dialect = self.connection.shared_dialect();
         let limit = dialect.query_limit(SOON).filter(|_| dialect.locks_rows());
         let (Some(limit), Ok(mut connection)) = (limit, self.connection.another().await) else { return false };
-        let found = match connection.run(&limit).await {
+        let found = match connection.set(&limit).await {
             Ok(()) => connection.query(query, &[]).await,
             Err(error) => Err(error),
         };

@@ -12,15 +12,20 @@ use tokio::task::JoinHandle;
 use super::StoreError;
 use super::process::{self, Process};
 use super::worker;
-use crate::db::{Class, Connection, DbError, Value};
+use crate::db::{Connection, DbError, Value};
 
 const NAME: &str = "runner";
-/// How long a lease lasts without a heartbeat.
-pub(super) const LASTS: Duration = Duration::from_secs(30);
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long a lease lasts without a heartbeat, of which there are three in that time.
+const LASTS: Duration = Duration::from_secs(30);
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS concertina_lease (name VARCHAR(190) NOT NULL, token BIGINT NOT NULL, \
     holder TEXT NOT NULL, process TEXT NOT NULL, sessions TEXT NOT NULL, command TEXT NOT NULL, acquired_at BIGINT NOT NULL, \
     expires_at BIGINT NOT NULL, PRIMARY KEY (name)) /*! ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */";
+
+/// How long this process's lease lasts. `CONCERTINA_LEASE_MS` is for tests, as failpoints are: they stop a holder for longer.
+pub(super) fn lasts() -> Duration {
+    let given = std::env::var("CONCERTINA_LEASE_MS").ok().and_then(|text| text.parse().ok());
+    given.map_or(LASTS, Duration::from_millis)
+}
 
 /// Who holds the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +86,7 @@ impl Grip {
                 let sql = dialect.placeholders(&format!(
                     "UPDATE concertina_worker SET expires_at = {} + {} WHERE worker_id = ?",
                     dialect.now(),
-                    LASTS.as_millis()
+                    lasts().as_millis()
                 ));
                 let renewed = connection.execute(&sql, &[id.as_str().into()]).await? > 0;
                 if renewed || self.is_there(connection).await? { Ok(()) } else { Err(StoreError::Lost) }
@@ -135,7 +140,7 @@ impl Lease {
         let sql = dialect.placeholders(&format!(
             "UPDATE concertina_lease SET token = ?, holder = ?, process = ?, sessions = ?, command = ?, acquired_at = {now}, \
              expires_at = {now} + {} WHERE name = ? AND token = ?{free}",
-            LASTS.as_millis()
+            lasts().as_millis()
         ));
         let taken = connection
             .execute(
@@ -288,6 +293,9 @@ impl Lease {
 
 /// Marks a session so that it can be found again.
 async fn mark(connection: &mut Connection) -> String {
+    if let Some(name) = connection.shared_name() {
+        return name.to_owned();
+    }
     let dialect = connection.shared_dialect();
     let Some(sql) = dialect.session_mark(&format!("concertina-{:016x}", fastrand::u64(..))) else {
         return String::new();
@@ -315,7 +323,7 @@ pub(super) async fn fence(connection: &mut Connection, token: i64) -> Result<(),
     let sql = dialect.placeholders(&format!(
         "UPDATE concertina_lease SET expires_at = {} + {} WHERE name = ? AND token = ?",
         dialect.now(),
-        LASTS.as_millis()
+        lasts().as_millis()
     ));
     // A server that counts changed rows instead of matched ones counts none for a renewal in the same millisecond.
     let renewed = connection.execute(&sql, &[NAME.into(), token.into()]).await? > 0;
@@ -334,7 +342,7 @@ async fn current_token(connection: &mut Connection) -> Result<Option<i64>, DbErr
 
 async fn beat(mut connection: Connection, grip: Grip, lost: Arc<AtomicBool>) {
     loop {
-        tokio::time::sleep(HEARTBEAT).await;
+        tokio::time::sleep(lasts() / 3).await;
         connection.at("lease.beat");
         match grip.fence(&mut connection).await {
             Ok(()) => {}
@@ -345,7 +353,7 @@ async fn beat(mut connection: Connection, grip: Grip, lost: Arc<AtomicBool>) {
             // Our own transaction may hold the row, which renews it as well; a lost session is made anew.
             Err(error) => {
                 tracing::debug!(%error, "heartbeat");
-                if matches!(&error, StoreError::Db(error) if error.class() == Class::Disconnected)
+                if matches!(&error, StoreError::Db(error) if error.class().wants_another_session())
                     && let Ok(fresh) = connection.another().await
                 {
                     connection = fresh;
@@ -392,7 +400,7 @@ pub(super) async fn end_session(connection: &mut Connection, mark: &str) -> Resu
     for _ in 0..100 {
         let Some(id) = connection.integer(&find, &[]).await? else { return Ok(()) };
         // A failure is no news: the next look tells whether it is gone.
-        if let Err(error) = connection.run(&dialect.end_session(id)).await {
+        if let Err(error) = connection.run(&dialect.end_marked(mark, id)).await {
             tracing::debug!(%error, id, "end a former holder's session");
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

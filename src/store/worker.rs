@@ -105,7 +105,7 @@ pub(super) async fn enter(
             let sql = format!(
                 "INSERT INTO concertina_worker (worker_id, holder, process, sessions, command, started_at, expires_at, seen_at, batch_rows) \
                  VALUES (?, ?, ?, ?, ?, {now}, {now} + {}, {now}, 0)",
-                lease::LASTS.as_millis()
+                lease::lasts().as_millis()
             );
             let values: [Value; 5] = [
                 id.into(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::refused;
-use crate::support::{Concertina, Kind, Output, Project, TestDatabase, on_every_database};
+use crate::support::{Concertina, Kind, Output, Project, TestDatabase, on_every_database, on_every_server};
 
 /// A password that the harness does not know, so that a leak is found here.
 const WRONG: &str = "n0t-the-0ne";
@@ -73,6 +73,23 @@ fn a_server_that_never_answers() {
     assert!(since.elapsed() < Duration::from_secs(20), "it took {:?}", since.elapsed());
 }
 
+on_every_server! {
+    /// The tests' shared servers have no TLS.
+    async fn a_server_without_tls(db: TestDatabase) {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            Concertina::command(&db)
+                .database(&format!("{}?sslmode={mode}", db.owner_url()))
+                .run(&["check"])
+                .expect_code(1)
+                .expect_stderr("server does not support TLS")
+                .expect_stderr("hint: turn TLS on at the server");
+        }
+        for mode in ["disable", "prefer", "allow"] {
+            Concertina::command(&db).database(&format!("{}?sslmode={mode}", db.owner_url())).run(&["status"]).expect_code(0);
+        }
+    }
+}
+
 #[test]
 fn a_sqlite_file_that_is_not_there() {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -118,6 +135,11 @@ fn urls_that_are_none() {
         ("postgres://glance:n0t-the-0ne@db", "names no database"),
         ("mysql://glance:n0t-the-0ne@/glance", "host"),
         ("postgres://glance:n0t-the-0ne@db:port/glance", "port"),
+        ("postgres://glance:n0t-the-0ne@db1:5432,db2:5432/glance", "several hosts in one URL are not supported"),
+        ("mysql://glance:n0t-the-0ne@db1,db2/glance", "several hosts in one URL are not supported"),
+        ("postgres://glance:n0t-the-0ne@db/glance?sslmode=verify_ful", "is no mode of TLS"),
+        ("mysql://glance:n0t-the-0ne@db/glance?ssl-cipher=n0t-the-0ne", "`ssl-cipher` is not supported"),
+        ("postgres://glance:n0t-the-0ne@db/glance?sslcert=/a", "needs both sslcert and sslkey"),
         ("sqlite://", "sqlite:// needs a file"),
         ("n0t-the-0ne", "expected postgres://…"),
     ] {

@@ -64,6 +64,11 @@ fn of_the_program() {
 
               [env: CONCERTINA_DATABASE]
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -119,6 +124,11 @@ fn of_upgrade() {
 
           --force <GATE>
               Override a gate, `lint`; the history keeps it
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -177,6 +187,11 @@ fn of_expand() {
           --force <GATE>
               Override a gate, `lint` or `cluster`; the history keeps it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -233,17 +248,13 @@ fn of_migrate() {
           --max-time <TIME>
               Stop, with exit code 4, after this time (`30s`, `5m`)
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
-
-              Possible values:
-              - text: For people
-              - json: For programs
-
-              [default: text]
-
-          --log-format <LOG_FORMAT>
-              How progress and logs are printed
 
               Possible values:
               - text: For people
@@ -259,6 +270,15 @@ fn of_migrate() {
 
           --force <GATE>
               Override a gate, `lint`; the history keeps it
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
 
       -q, --quiet
               Print results and errors only
@@ -343,6 +363,15 @@ fn of_contract() {
               Override a gate, `quiet`, `sessions`, `verified`, `lint` or `cluster`; the history keeps
               it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
+
           --output <OUTPUT>
               How results are printed
 
@@ -351,10 +380,6 @@ fn of_contract() {
               - json: For programs
 
               [default: text]
-
-          --cancel-blockers-after <DURATION>
-              End sessions that keep a step from its lock for longer than this; left out, they are named
-              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed
@@ -396,6 +421,11 @@ fn of_baseline() {
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -450,6 +480,11 @@ fn of_check() {
           --wait <DURATION>
               Ask again until the answer is yes (exit code 0), for so long at most; a server that is not
               up yet is waited for too
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -507,6 +542,11 @@ fn of_status() {
 
               [default: 1s]
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -560,6 +600,11 @@ fn of_plan() {
               The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
 
               [env: CONCERTINA_DATABASE]
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed
@@ -622,6 +667,11 @@ fn of_resolve() {
           --accept
               The file's new text is as good as the one that was applied
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
           --output <OUTPUT>
               How results are printed
 
@@ -682,6 +732,15 @@ fn of_rollback() {
           --force <GATE>
               Override a gate, `new_writes` or `cluster`; the history keeps it
 
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
+
+          --cancel-blockers-after <DURATION>
+              End sessions that keep a step from its lock for longer than this; left out, they are named
+              and left alone
+
           --output <OUTPUT>
               How results are printed
 
@@ -690,10 +749,6 @@ fn of_rollback() {
               - json: For programs
 
               [default: text]
-
-          --cancel-blockers-after <DURATION>
-              End sessions that keep a step from its lock for longer than this; left out, they are named
-              and left alone
 
           --log-format <LOG_FORMAT>
               How progress and logs are printed

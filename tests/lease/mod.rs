@@ -1,5 +1,8 @@
 //! One runner at a time: who is refused, who takes over from whom, and what a holder that lost its lease does.
 
+mod hosts;
+mod stopped;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +12,10 @@ use crate::support::{Concertina, Kind, Session, TestDatabase, Train, on_every_da
 
 /// A table of some rows, and a release that is expanded and has a backfill of single-row batches.
 async fn slow(db: &TestDatabase) -> (Session, Train) {
+    slow_of(db, 2_000).await
+}
+
+async fn slow_of(db: &TestDatabase, rows: usize) -> (Session, Train) {
     let mut session = db.owner().await;
     let options = if db.kind() == Kind::MySql { "ENGINE=InnoDB" } else { "" };
     session
@@ -16,7 +23,7 @@ async fn slow(db: &TestDatabase) -> (Session, Train) {
             "CREATE TABLE items (id INTEGER NOT NULL PRIMARY KEY, done INTEGER NOT NULL, counter INTEGER NOT NULL) {options}"
         ))
         .await;
-    let rows: Vec<String> = (0..2_000).map(|id| format!("({id}, 0, 0)")).collect();
+    let rows: Vec<String> = (0..rows).map(|id| format!("({id}, 0, 0)")).collect();
     session.run(format!("INSERT INTO items VALUES {}", rows.join(", "))).await;
     let mut train = Train::with_settings(db, "batch: { rows: 1, target: 1ms }");
     train.add(&[(

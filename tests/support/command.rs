@@ -73,6 +73,15 @@ impl Concertina {
         self
     }
 
+    /// Runs it on another host, as far as it can tell: with a name, and processes, of its own.
+    pub(crate) fn on_host(mut self, name: &str) -> Self {
+        let script = "hostname \"$1\"; shift; exec \"$@\"";
+        let unshare =
+            ["unshare", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, "sh", name];
+        self.wrapper = unshare.map(ToOwned::to_owned).to_vec();
+        self
+    }
+
     /// Gives the command a terminal for its output, with both streams on it.
     pub(crate) fn on_a_terminal(mut self) -> Self {
         let script = "exec script --quiet --return --flush --command \"$*\" /dev/null";
@@ -93,9 +102,6 @@ impl Concertina {
         let mut command = Command::new(words.next().expect("the binary at least"));
         command.args(words);
         command.arg("--project").arg(&self.project);
-        if let Some(database) = &self.database {
-            command.args(["--database", database]);
-        }
         command.args(arguments);
         // Neither the developer's shell nor the directory the tests run in may change what is tested.
         for name in [
@@ -109,6 +115,11 @@ impl Concertina {
         ] {
             command.env_remove(name);
         }
+        for name in ["CONCERTINA_PASSWORD_FILE", "PGPASSWORD", "PGPASSFILE", "PGSSLMODE", "MYSQL_PWD"] {
+            command.env_remove(name);
+        }
+        // A command line is no place for a password.
+        command.envs(self.database.iter().map(|url| ("CONCERTINA_DATABASE", url)));
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(std::env::temp_dir());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -145,6 +156,12 @@ impl Running {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.expect("`kill` is installed").success(), "failed to send SIG{name}");
+    }
+
+    /// Its command line, as `ps` shows it to everybody.
+    pub(crate) fn command_line(&self) -> String {
+        let line = std::fs::read(format!("/proc/{}/cmdline", self.child.id())).expect("it runs");
+        String::from_utf8_lossy(&line).replace('\0', " ")
     }
 
     /// Kills it as a crash would, and gives what it had said.

@@ -12,7 +12,7 @@ use url::Url;
 use super::{Kind, Session};
 
 /// Both roles' password; `Concertina` fails a test in whose output it appears.
-pub(super) const PASSWORD: &str = "0pen-5esame";
+pub(crate) const PASSWORD: &str = "0pen-5esame";
 
 /// Where a MySQL user may come from; with the wildcard alone an anonymous local user would be matched first.
 const MYSQL_HOSTS: [&str; 2] = ["%", "localhost"];
@@ -153,6 +153,17 @@ impl TestDatabase {
         }
     }
 
+    /// The places in concertina's own tables that hold the password, each with how often; there must be none.
+    pub(crate) async fn secrets_in_state(&self) -> Vec<String> {
+        match &self.place {
+            Place::Server { admin_url, database, .. } => {
+                let mut admin = Session::open(self.kind, &url_of(admin_url, database, None)).await;
+                secrets(self.kind, &mut admin).await
+            }
+            Place::File { .. } => Vec::new(),
+        }
+    }
+
     /// Opens a session of the role that owns the database.
     pub(crate) async fn owner(&self) -> Session {
         Session::open(self.kind, &self.owner_url).await
@@ -214,7 +225,11 @@ impl Drop for TestDatabase {
         let (database, owner, application) = (database.clone(), owner.clone(), application.clone());
         let dropping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let mut found = Vec::new();
             runtime.block_on(async {
+                if let Ok(mut session) = Session::try_open(kind, &url_of(&admin_url, &database, None)).await {
+                    found = secrets(kind, &mut session).await;
+                }
                 if let Ok(mut admin) = Session::try_open(kind, admin_url.as_str()).await {
                     for statement in removal(kind, &mut admin, &database, &owner, &application).await {
                         // One that fails must not keep the next from being tried.
@@ -222,10 +237,43 @@ impl Drop for TestDatabase {
                     }
                 }
             });
-            std::io::Result::Ok(())
+            std::io::Result::Ok(found)
         });
-        dropping.join().ok();
+        if let Ok(Ok(found)) = dropping.join()
+            && !std::thread::panicking()
+        {
+            assert_eq!(found, Vec::<String>::new(), "the password is in concertina's own tables");
+        }
     }
+}
+
+/// Asks each of concertina's own tables for rows with the password in any column.
+async fn secrets(kind: Kind, session: &mut Session) -> Vec<String> {
+    let tables = match kind {
+        Kind::Postgres => {
+            "SELECT oid::regclass, 't::text' FROM pg_class AS t WHERE relkind = 'r' AND relname LIKE 'concertina\\_%'"
+        }
+        Kind::MySql => {
+            "SELECT table_name, CONCAT('CONCAT_WS('' '', ', GROUP_CONCAT('`', column_name, '`'), ')') FROM \
+             information_schema.columns WHERE table_schema = DATABASE() AND table_name LIKE 'concertina\\_%' GROUP BY table_name"
+        }
+        Kind::Sqlite => return Vec::new(),
+    };
+    let asked: Vec<String> = session
+        .try_lines(tables)
+        .await
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|line| line.split_once('|'))
+        .map(|(table, row)| {
+            format!("SELECT '{table}', count(*) FROM {table} AS t WHERE {row} LIKE '%{PASSWORD}%' HAVING count(*) > 0")
+        })
+        .collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    // A table may just be going, with a server of the test's own.
+    session.try_lines(&asked.join(" UNION ALL ")).await.unwrap_or_default()
 }
 
 /// Writes the URL of `database` as `role` sees it, or as the administrator does.

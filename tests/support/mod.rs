@@ -9,12 +9,14 @@
     reason = "every concern takes the part of the harness it needs; what one leaves another uses"
 )]
 
+mod authority;
 mod cluster;
 mod command;
 mod database;
 mod dump;
 mod history;
 mod kind;
+mod pgbouncer;
 mod project;
 mod proxy;
 pub(crate) mod schema;
@@ -22,12 +24,14 @@ mod server;
 mod session;
 mod train;
 
+pub(crate) use authority::Authority;
 pub(crate) use cluster::Cluster;
 pub(crate) use command::{Concertina, Output, Running};
-pub(crate) use database::TestDatabase;
+pub(crate) use database::{PASSWORD, TestDatabase};
 pub(crate) use dump::Dump;
 pub(crate) use history::{BaselineFile, Width};
 pub(crate) use kind::{Kind, alone, on_every_database, on_every_server, run};
+pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use project::Project;
 pub(crate) use proxy::{Moment, Proxy, Reach};
 pub(crate) use server::PrivateServer;

@@ -43,6 +43,22 @@ impl PrivateServer {
         format!("{}://{ADMINISTRATOR}:{PASSWORD}@127.0.0.1:{}/{database}", self.kind, self.port)
     }
 
+    /// The parameters of a URL by which its Unix socket is reached.
+    pub(crate) fn socket(&self) -> String {
+        match self.kind {
+            Kind::Postgres => format!("host={}&port={}", self.directory.path().display(), self.port),
+            _ => format!("socket={}", self.path("socket").display()),
+        }
+    }
+
+    /// Puts a line in front of those that say who may come in (PostgreSQL).
+    pub(crate) async fn let_in(&self, line: &str) {
+        let file = self.path("data").join("pg_hba.conf");
+        let text = std::fs::read_to_string(&file).expect("the server's own");
+        std::fs::write(&file, format!("{line}\n{text}")).expect("the server's own");
+        self.admin().await.run("SELECT pg_reload_conf()").await;
+    }
+
     /// Opens a session of the administrator.
     pub(crate) async fn admin(&self) -> Session {
         Session::open(self.kind, &self.admin_url()).await
@@ -171,11 +187,8 @@ impl PrivateServer {
 
     /// Lets PostgreSQL's own user write here, where the test runs as root.
     fn give_away(&self) {
-        if is_root() {
-            let (user, group) = user("postgres");
-            for path in [self.directory.path().to_owned(), self.path("password")] {
-                std::os::unix::fs::chown(path, Some(user), Some(group)).expect("root may give a file away");
-            }
+        for path in [self.directory.path().to_owned(), self.path("password")] {
+            give(&path);
         }
         let mine = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(self.path("password"), mine).expect("its permissions");
@@ -191,6 +204,14 @@ impl Drop for PrivateServer {
 fn signal(process: &Child, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status();
     sent.expect("`kill` is installed");
+}
+
+/// Gives a file to PostgreSQL's own user, where the test runs as root.
+pub(super) fn give(path: &std::path::Path) {
+    if is_root() {
+        let (user, group) = user("postgres");
+        std::os::unix::fs::chown(path, Some(user), Some(group)).expect("root may give a file away");
+    }
 }
 
 pub(super) fn is_root() -> bool {

@@ -5,6 +5,7 @@ mod costs;
 mod index;
 mod locks;
 mod own;
+pub mod pooler;
 mod rights;
 mod sessions;
 mod signals;
@@ -33,6 +34,12 @@ impl Postgres {
     /// The schema that a table's own objects (functions, sequences) live in, with its dot.
     fn beside(&self, table: &str) -> String {
         table.split_once('.').map_or_else(String::new, |(schema, _)| format!("{}.", self.quote(schema)))
+    }
+
+    /// The condition of a pooler's session that works for one of its clients. An idle one bears the name of the client that had
+    /// it last, and may be anybody's by now.
+    fn works_for(&self, name: &str) -> String {
+        format!("application_name = {} AND state <> 'idle' AND pid <> pg_backend_pid()", self.literal(name))
     }
 
     fn enum_name(table: &str, column: &ColumnDefinition, name: Option<&String>) -> String {
@@ -159,6 +166,9 @@ impl Dialect for Postgres {
         )
     }
     fn marked_session(&self, mark: &str) -> Option<String> {
+        if mark.starts_with(pooler::NAME) {
+            return Some(format!("SELECT pid::bigint FROM pg_stat_activity WHERE {}", self.works_for(mark)));
+        }
         let (pid, started) = mark.split_once('/')?;
         let pid: i32 = pid.parse().ok()?;
         Some(format!(
@@ -168,10 +178,16 @@ impl Dialect for Postgres {
         ))
     }
     fn end_session(&self, id: i64) -> String {
-        // Behind a pooler the number may be another client's by now.
+        // The number may be another session's by now.
         format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {id} AND application_name = 'concertina'"
         )
+    }
+    fn end_marked(&self, mark: &str, id: i64) -> String {
+        if mark.starts_with(pooler::NAME) {
+            return format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {}", self.works_for(mark));
+        }
+        self.end_session(id)
     }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         Some((

@@ -1,6 +1,7 @@
 //! PostgreSQL's sessions.
 
 use super::Postgres;
+use super::pooler::OTHERS;
 use crate::dialect::{Dialect, SessionName, Sessions};
 
 impl Sessions for Postgres {
@@ -14,7 +15,7 @@ impl Sessions for Postgres {
         Some(format!(
             "SELECT pid::text, COALESCE(usename::text, ''), {name}::text, COALESCE(client_addr::text, 'here'), \
              extract(epoch FROM clock_timestamp() - backend_start)::bigint FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name <> 'concertina' \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND {OTHERS} \
              AND {name} LIKE {} ESCAPE '!' ORDER BY backend_start, pid",
             self.literal(pattern)
         ))

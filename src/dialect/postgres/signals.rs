@@ -1,6 +1,7 @@
 //! PostgreSQL's signals, from its statistics views.
 
 use super::Postgres;
+use super::pooler::OTHERS;
 use crate::dialect::signals::subquery;
 use crate::dialect::{Dialect, ReplicaLag, Signals};
 
@@ -20,7 +21,7 @@ impl Signals for Postgres {
         Some(format!(
             "SELECT count(*) FILTER (WHERE state IN ('active', 'fastpath function call')), count(*) FILTER (WHERE {hidden}) \
              FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datid IS NOT NULL AND usesysid IS NOT NULL \
-             AND application_name <> 'concertina' AND (backend_type = 'client backend' OR {hidden})"
+             AND {OTHERS} AND (backend_type = 'client backend' OR {hidden})"
         ))
     }
 

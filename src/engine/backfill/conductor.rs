@@ -130,6 +130,7 @@ impl Conductor {
         let (id, lease) = (&shared.plan.id, &shared.lease);
         if let Err(error) = worker::report(connection, lease, id, rows, waiting.as_deref()).await {
             tracing::debug!(%error, "record what is done");
+            reconnect(connection, &error).await;
         }
         self.reported = Some((Instant::now(), waiting));
     }
@@ -149,7 +150,7 @@ fn settings(manifest: &Manifest, given: &Overrides, tuned: Option<&str>) -> Sett
 /// Opens another session in the place of one that is gone, where that can be.
 pub(super) async fn reconnect(connection: &mut Connection, error: &StoreError) {
     if let StoreError::Db(error) = error
-        && error.class() == crate::db::Class::Disconnected
+        && error.class().wants_another_session()
         && let Ok(fresh) = connection.another().await
     {
         *connection = fresh;

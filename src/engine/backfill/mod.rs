@@ -402,12 +402,18 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Makes sure that there is a session: the workers may have outlived ours.
+    /// Makes sure that there is a session that can write: the workers may have outlived ours.
     async fn reconnect(&mut self) -> Result<(), EngineError> {
         let since = Instant::now();
         loop {
-            let Err(error) = store::now(&mut self.connection).await else { return Ok(()) };
-            if error.class() != Class::Disconnected || since.elapsed() > self.project.manifest.locks.retry_for {
+            // By a write: a session that outlived a fail-over may be with a server that takes none.
+            let error = match self.shared_lease().fence(&mut self.connection).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Db(error)) if since.elapsed() < self.project.manifest.locks.retry_for => error,
+                Err(error) => return Err(error.into()),
+            };
+            let passes = matches!(error.class(), Class::LockTimeout | Class::Conflict);
+            if !passes && !error.class().wants_another_session() {
                 return Err(error.into());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

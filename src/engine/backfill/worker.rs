@@ -149,7 +149,7 @@ impl Worker {
         self.connection.at("backfill");
         self.shared.lease.look(&mut self.connection).await?;
         for statement in self.connection.shared_dialect().batch_session() {
-            self.connection.run(&statement).await?;
+            self.connection.set(&statement).await?;
         }
         self.shared.lease.add_session(&mut self.connection).await
     }
@@ -210,8 +210,16 @@ impl Worker {
     async fn next_range(&mut self) -> Result<Next, StoreError> {
         let id = self.shared.plan.id.clone();
         self.shared.lease.look(&mut self.connection).await?;
-        if let Some(range) = ranges::take(&mut self.connection, &self.shared.lease, &id).await? {
-            return Ok(Next::Range(Box::new(range)));
+        match ranges::take(&mut self.connection, &self.shared.lease, &id).await {
+            Ok(Some(range)) => return Ok(Next::Range(Box::new(range))),
+            Ok(None) => {}
+            Err(error) => {
+                // Whoever stood still inside a batch until its lease ran out has its range locked, until its session is ended.
+                if matches!(&error, StoreError::Db(error) if error.class() == Class::LockTimeout) {
+                    worker::reap(&mut self.connection).await?;
+                }
+                return Err(error);
+            }
         }
         let open: Vec<RangeRecord> =
             ranges::of_backfill(&mut self.connection, &id).await?.into_iter().filter(|range| !range.done).collect();
@@ -451,7 +459,8 @@ impl Worker {
                 tokio::time::sleep(Duration::from_millis(fastrand::u64(10..=50))).await;
                 if self.shared.stuck_for() > self.shared.retry_for { Err(error.into()) } else { Ok(()) }
             }
-            Class::Disconnected => {
+            // What is read-only after a fail-over is so until the name leads to the new primary.
+            class if class.wants_another_session() => {
                 let what = self.shared.plan.id.clone();
                 self.shared.events.send(Event::Waiting { what, reason: database.to_string() }).ok();
                 let since = Instant::now();

@@ -149,7 +149,7 @@ impl Signal {
     /// A signal of the database at `primary`.
     pub(super) fn new(subject: Subject, primary: &Target) -> Result<Self, Trouble> {
         let target = match &subject {
-            Subject::Replica(url) => Target::parse(&url.0, Path::new(""))?,
+            Subject::Replica(url) => Target::parse(&url.0, Path::new(""))?.beside(primary),
             _ => primary.clone(),
         };
         if target.kind() != primary.kind() {
@@ -184,7 +184,7 @@ impl Signal {
     async fn open(&self) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(&self.target, false).await?;
         if let Some(limit) = connection.dialect().query_limit(LIMIT_SECONDS) {
-            connection.run(&limit).await?;
+            connection.set(&limit).await?;
         }
         Ok(connection)
     }
