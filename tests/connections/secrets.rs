@@ -18,7 +18,7 @@ on_every_server! {
         for command in [&["status"][..], &["history"], &["plan"], &["check"], &["verify"]] {
             traced(train.concertina()).run(&[command, &["--output", "json", "--log-format", "json"]].concat());
         }
-        let held = traced(train.concertina()).env("CONCERTINA_FAILPOINT", "step.begin").run(&["expand"]);
+        let held = traced(train.concertina()).env("CONCERTINA_FAILPOINT", "step.statement.before").run(&["expand"]);
         assert_ne!(held.code, Some(0), "{held}");
         assert_eq!(db.secrets_in_state().await, Vec::<String>::new());
         // It would be found.

@@ -91,7 +91,7 @@ on_every_database! {
         let old = ("OLD", "newton");
 
         // It dies in the middle of expand, and goes on there.
-        let died = script.run(&["ocata"], &[old, ("CONCERTINA_FAILPOINT", "step.ran:2")]);
+        let died = script.run(&["ocata"], &[old, ("CONCERTINA_FAILPOINT", "step.finish.before@ocata/expand/01_visibility/2#1")]);
         died.expect(134, "expand of ocata stopped with exit code 134");
         // It stops at a limit, before the nodes; the next run goes on there too.
         script.run(&["ocata"], &[old, ("MIGRATE_OPTIONS", "--max-rows 1 --batch-rows 1")]).expect(4, "run this again to go on");

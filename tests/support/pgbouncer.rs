@@ -49,7 +49,7 @@ impl PgBouncer {
         // It refuses to run as root.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
-        if super::server::is_root() {
+        if server::is_root() {
             let (user, group) = server::user("postgres");
             command.arg(format!("--reuid={user}")).arg(format!("--regid={group}")).arg("--init-groups");
         }
