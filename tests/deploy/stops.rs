@@ -38,7 +38,9 @@ fn where_only_a_person_knows_it_says_so() {
         let mut train = Train::new(&db);
         train.add(&[("expand/01_a.mysql.sql", "ALTER TABLE t ADD COLUMN a INTEGER;\n")]);
         let script = Script::new(train.project(), &db);
-        script.run(&["r1"], &[("CONCERTINA_FAILPOINT", "step.finish.before")]).expect(134, "stopped with exit code 134");
+        script
+            .run(&["r1"], &[("CONCERTINA_FAILPOINT", "step.finish.before")])
+            .expect(134, "stopped with exit code 134");
         script.run(&["r1"], &[]).expect(9, "a person must look at the database");
         train.concertina().run(&["resolve", "r1/expand/01_a/1", "--applied"]).expect_code(0);
         script.run(&["r1"], &[("ROLL", "true")]).expect(0, "done: r1/contract");

@@ -67,7 +67,7 @@ on_every_database! {
         // It dies behind a statement of a step, or behind the last one before the step is recorded: MySQL cannot take either back.
         // Where a step is one transaction, each pair of lives must get further than the last.
         let failpoint =
-            |life: usize| format!("{}:{}", ["step.statement", "step.ran"][life % 2], 1_usize << (life / 2).min(6));
+            |life: usize| format!("{}:{}", ["step.statement.after", "step.finish.before"][life % 2], 1_usize << (life / 2).min(6));
         let mut deaths = 0;
         for command in [&["expand"][..], &["migrate"], CONTRACT] {
             deaths += die_until_done(&concertina, command, failpoint, || {});
