@@ -1,6 +1,7 @@
 //! Who this process is, in words for people and in a form by which another can tell that it is gone.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 /// A process, as the lease records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +15,25 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn this() -> Self {
         let pid = std::process::id();
-        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned());
+        let user = user().unwrap_or_else(|| "unknown".to_owned());
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         Self {
             shown: format!("{user}@{host} pid {pid} ({})", env!("CARGO_PKG_VERSION")),
             identity: identity(pid).unwrap_or_default(),
         }
     }
+}
+
+/// Who runs it. In a container nobody may have said so in the environment; then the process's owner is looked up.
+fn user() -> Option<String> {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    named.or_else(|| {
+        let id = fs::metadata("/proc/self").ok()?.uid().to_string();
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let name = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+        let mut found = name.filter(|fields| fields.get(2) == Some(&id.as_str()));
+        Some(found.next().map_or_else(|| format!("uid {id}"), |fields| fields[0].to_owned()))
+    })
 }
 
 fn here() -> Option<String> {
