@@ -86,7 +86,7 @@ on_every_database! {
         let ocata = &status["releases"][1];
         expect_fields(ocata, &["name", "state", "phases", "steps", "backfills", "syncs"]);
         expect_fields(&ocata["phases"][0], &["phase", "started_at", "finished_at"]);
-        expect_fields(&ocata["steps"][0], &["id", "summary", "state", "duration_ms", "failure"]);
+        expect_fields(&ocata["steps"][0], &["id", "summary", "state", "started_at", "duration_ms", "failure"]);
         assert_eq!(ocata["steps"][0]["state"], "done");
         expect_fields(
             &ocata["backfills"][0],
