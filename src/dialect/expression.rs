@@ -74,6 +74,10 @@ pub fn check_text(text: &str, flavor: Flavor) -> Result<(), ExpressionError> {
             TokenKind::Parameter => {
                 return Err(ExpressionError::new("an expression cannot have parameters", Some(token.text)));
             }
+            // Before a word each is one; alone none is SQL, and the column that is put behind it makes it one.
+            TokenKind::Symbol if flavor == Flavor::Sqlite && [":", "@", "$", "#"].contains(&token.text) => {
+                return Err(ExpressionError::new("an expression cannot have parameters", Some(token.text)));
+            }
             TokenKind::Symbol if token.text == ";" => {
                 return Err(ExpressionError::new("expected one expression, found `;`", Some(";")));
             }
@@ -435,5 +439,7 @@ mod tests {
         ] {
             assert!(rendered(text).is_err(), "{text}");
         }
+        assert!(check_text("id : is_public", Flavor::Sqlite).is_err());
+        assert!(check_text("id[1 : 2]", Flavor::Postgres).is_ok());
     }
 }

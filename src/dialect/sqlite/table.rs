@@ -325,6 +325,10 @@ impl CreateTable {
                 }
             }
         }
+        let is_stored = |item: &Item| item.column().is_some() && item.ranges(Kind::Generated).is_empty();
+        if !self.items.iter().enumerate().any(|(index, item)| index != target && is_stored(item)) {
+            return Err(refuse("it is the only one that is not generated"));
+        }
         dropped.sort_unstable();
         dropped.dedup();
         for index in dropped.into_iter().rev() {
@@ -1124,6 +1128,7 @@ mod tests {
     fn a_column_that_others_depend_on_is_not_dropped() {
         for (sql, why) in [
             ("(a)", "it is the only one"),
+            ("(a, b AS (1))", "it is the only one that is not generated"),
             ("(a PRIMARY KEY, b)", "it is part of the primary key"),
             ("(a, b, PRIMARY KEY (b, \"A\" DESC))", "it is part of the primary key"),
             ("(a, b, CHECK (a /* x */ <\n b))", "`CHECK (a < b)` ties it to `b`"),
