@@ -90,7 +90,7 @@ on_every_database! {
         assert_eq!(ocata["steps"][0]["state"], "done");
         expect_fields(
             &ocata["backfills"][0],
-            &["id", "table", "state", "rows_changed", "rows_walked", "pass", "rows_estimated"],
+            &["id", "table", "state", "rows_changed", "rows_walked", "pass", "rows_estimated", "last_batch_at"],
         );
         assert_eq!(ocata["backfills"][0]["state"], "pending");
         expect_fields(&ocata["syncs"][0], &["name", "table", "last_old_write", "last_new_write"]);
