@@ -26,7 +26,8 @@ impl Process {
 
 /// Who runs it. In a container nobody may have said so in the environment; then the process's owner is looked up.
 fn user() -> Option<String> {
-    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
+    let named =
+        ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()));
     named.or_else(|| {
         let id = fs::metadata("/proc/self").ok()?.uid().to_string();
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();

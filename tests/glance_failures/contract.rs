@@ -35,7 +35,7 @@ on_every_database! {
         let writers = Writers::start(&db, &[Release::New, Release::New, Release::New], "");
         writers.wait_for(10);
         // The gaps between its steps are held open: whatever its order is, nodes write in each of them.
-        let deaths = die_until_done(&concertina, CONTRACT, |_| "step.committed:1".to_owned(), || writers.wait_for(5));
+        let deaths = die_until_done(&concertina, CONTRACT, |_| "step.finish.commit.after:1".to_owned(), || writers.wait_for(5));
         writers.wait_for(10);
         writers.end();
         assert!(deaths >= 5, "contract died {deaths} times: is that name still in src/?");
