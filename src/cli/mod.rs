@@ -125,7 +125,7 @@ impl Cli {
         let global = self.global.clone();
         let as_json = global.log_format == Format::Json;
         logs::start(global.quiet, global.verbose, as_json);
-        match self.carry_out().await {
+        match Box::pin(self.carry_out()).await {
             Ok(code) => code,
             Err(failure) => {
                 failure.print(global.output == Format::Json, as_json);
