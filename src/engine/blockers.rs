@@ -254,7 +254,7 @@ impl Watch<'_> {
             _ => (session, "ended"),
         };
         asked.insert(blocker.session, Instant::now());
-        connection.run(&sql).await?;
+        // Kept and said before it is done: the step has its lock at once, and with its end the watch is gone.
         let reason = format!("{what} {}", blocker.words());
         if let Err(error) =
             store::append(connection, &self.lease, self.step, "unblocked", Some(reason.clone()), None).await
@@ -262,6 +262,6 @@ impl Watch<'_> {
             tracing::warn!(%error, "keep in the history that a session was ended");
         }
         self.observer.event(Event::Unblocked { what: self.summary.to_owned(), reason });
-        Ok(())
+        connection.run(&sql).await
     }
 }

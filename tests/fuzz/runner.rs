@@ -29,9 +29,20 @@ const SECONDS: u64 = 3;
 const DEEP_SECONDS: u64 = 60;
 
 fn corpus(name: &str) -> Vec<(PathBuf, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name);
-    let files = fs::read_dir(&folder).expect("a folder of the corpus");
-    let mut paths: Vec<PathBuf> = files.map(|entry| entry.expect("a file of the corpus").path()).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The bundled project's files are part of it as they are.
+    let bundled: &[&str] = match name {
+        "sql" => &["migrations/mysql", "migrations/postgres", "migrations/sqlite"],
+        "change" => &["expand/ocata", "data/ocata", "contract/ocata", "contract/pike"],
+        _ => &[],
+    };
+    let mut paths = Vec::new();
+    for folder in
+        [root.join("tests/fuzz/corpus").join(name)].into_iter().chain(bundled.iter().map(|path| root.join(path)))
+    {
+        let files = fs::read_dir(&folder).expect("a folder of the corpus");
+        paths.extend(files.map(|entry| entry.expect("a file of the corpus").path()));
+    }
     paths.sort();
     let read = |path: PathBuf| {
         let bytes = fs::read(&path).expect("a file of the corpus");

@@ -78,6 +78,8 @@ fn words(kind: Kind, right: &str, roles: &Roles) -> Vec<String> {
         (Kind::Postgres, role) => {
             vec![
                 format!("grant {}", roles.name(role)),
+                // What a backfill reads and writes is granted table by table.
+                "grant select on".to_owned(),
                 "must be owner of".to_owned(),
                 "permission denied for table".to_owned(),
             ]
