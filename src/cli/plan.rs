@@ -57,7 +57,10 @@ fn text(plan: &PhasePlan) -> String {
             text.push_str(&format!("-- {line}\n"));
         }
         for statement in &step.statements {
-            text.push_str(&format!("{};\n", statement.trim_end().trim_end_matches(';')));
+            let statement = statement.trim_end().trim_end_matches(';');
+            // What says something and sends nothing ends like a comment.
+            let end = if statement.lines().all(|line| line.starts_with("--")) { "" } else { ";" };
+            text.push_str(&format!("{statement}{end}\n"));
         }
     }
     text
