@@ -1,7 +1,8 @@
 //! SQL text, and nothing else: no connection is opened here, so every file can be tested without a server.
 //!
 //! What the three databases share is written once, as default methods of [`Dialect`] and in [`sync`]; each database's
-//! file holds what differs. The room names no other room.
+//! file holds what differs. The room names no other room. The file is long because [`Dialect`] is the whole list of what a new database
+//! has to say, and is read as one.
 
 mod cost;
 pub(crate) mod cursor;
