@@ -87,13 +87,13 @@ pub enum Reading {
     NoWrite,
     /// It writes this.
     Writes(Writes),
-    /// It writes, and what cannot be told.
-    Unreadable,
+    /// It writes, and what cannot be told; these are the names in it, tables and all.
+    Unreadable(Vec<String>),
 }
 
 /// Reads a statement whose values are the driver's placeholders: `$1`, `$2` on PostgreSQL, `?` elsewhere.
 pub fn read_writes(sql: &str, flavor: Flavor) -> Reading {
-    let Ok(tokens) = significant(sql, flavor) else { return Reading::Unreadable };
+    let Ok(tokens) = significant(sql, flavor) else { return Reading::Unreadable(Vec::new()) };
     let mut cursor = Cursor::new(&tokens);
     if cursor.at_any(&["select", "values", "show", "set", "pragma", "explain", "table"]) {
         return Reading::NoWrite;
@@ -108,7 +108,8 @@ pub fn read_writes(sql: &str, flavor: Flavor) -> Reading {
     } else {
         None
     };
-    read.map_or(Reading::Unreadable, Reading::Writes)
+    let names = || tokens.iter().filter_map(Token::identifier).collect();
+    read.map_or_else(|| Reading::Unreadable(names()), Reading::Writes)
 }
 
 struct Reader {
@@ -318,7 +319,7 @@ mod tests {
             "WITH x AS (SELECT 1) DELETE FROM t WHERE id = 1",
             "CALL f()",
         ] {
-            assert_eq!(read_writes(sql, Flavor::Sqlite), Reading::Unreadable, "{sql}");
+            assert!(matches!(read_writes(sql, Flavor::Sqlite), Reading::Unreadable(_)), "{sql}");
         }
         assert_eq!(read_writes("SELECT 1", Flavor::MySql), Reading::NoWrite);
     }

@@ -130,7 +130,10 @@ impl<'p> Session<'p> {
                 self.expand(release).instrument(place).await?;
                 (MigrateEnd::Done, None)
             }
-            Phase::Migrate => (self.migrate(release, &options.migrate).instrument(place).await?, None),
+            Phase::Migrate => {
+                let end = self.migrate(release, &options.migrate).instrument(place).await?;
+                (end, (!self.cautions.is_empty()).then(|| self.cautions.join("; ")))
+            }
             Phase::Contract => {
                 let quiet = options.quiet_period.unwrap_or(self.project.manifest.gates.quiet_period);
                 let caution = self.contract(release, quiet, &options.force).instrument(place).await?;

@@ -31,6 +31,8 @@ pub(super) struct Session<'p> {
     pub(super) cancel_blockers_after: Option<Duration>,
     /// What the role was found to be allowed, by this run.
     pub(super) allowed: BTreeSet<String>,
+    /// What an operator should know of what this run did.
+    pub(super) cautions: Vec<String>,
     lease: Option<Arc<Lease>>,
     opened: Instant,
 }
@@ -54,6 +56,7 @@ impl<'p> Session<'p> {
             looked_over: BTreeSet::new(),
             cancel_blockers_after: None,
             allowed: BTreeSet::new(),
+            cautions: Vec::new(),
             lease: None,
             opened: Instant::now(),
         };

@@ -20,6 +20,8 @@ pub struct BackfillPlan {
     pub bypass: [Vec<String>; 2],
     /// A query for keys of rows that match `where`, in the whole table.
     pub pending: String,
+    /// The same for the first ones by their text: rows that stay are the same ones each time.
+    pub first_pending: String,
     table: String,
     shown: String,
     condition: String,
@@ -151,6 +153,7 @@ impl BackfillPlan {
             batch,
             bypass: dialect.bypass(&syncs),
             pending: format!("SELECT {shown} FROM {table} WHERE {condition} LIMIT 5"),
+            first_pending: format!("SELECT {shown} FROM {table} WHERE {condition} ORDER BY 1 LIMIT 5"),
             locks: (elsewhere || has_children).then(|| table.clone()),
             deletes: matches!(backfill.work, Work::Delete(_)),
             shown,

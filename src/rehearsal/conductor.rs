@@ -324,6 +324,13 @@ impl Conductor<'_> {
 
     async fn hop(&mut self, hop: &Hop<'_>) -> Result<(), Halt> {
         let schema = self.learn().await?;
+        if !hop.first {
+            let hands = Arc::clone(&self.hands);
+            let _down = hands.curtain.write().await;
+            let mut connection = Connection::open(&self.tool.target, false).await?;
+            hands.ledger.settle(&mut connection, self.migrated).await?;
+            connection.close().await;
+        }
         if let Some(release) = hop.release {
             self.hands.ledger.regroup(Groups::of(release, &schema));
         }

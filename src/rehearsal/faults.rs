@@ -39,11 +39,9 @@ impl Conductor<'_> {
         let (outcome, holds) = match other.code {
             Some(HELD) => ("refused: another runner holds the lease (exit 7)".to_owned(), Some(true)),
             Some(REFUSED) => (format!("refused (exit 6): {}", other.error), Some(true)),
-            Some(0) if did_nothing && !overlapped => ("it came too late, and had nothing to do".to_owned(), None),
-            code => (
-                format!("it ended with {code:?}: {}", other.error),
-                Some(!overlapped && did_nothing && code == Some(0)),
-            ),
+            Some(0) if did_nothing => ("there was nothing for it to do".to_owned(), None),
+            Some(0) if !overlapped => ("it came when the first was done".to_owned(), None),
+            code => (format!("it ended with {code:?}: {}", other.error), Some(false)),
         };
         self.injected("second-runner", &what, outcome, holds);
     }

@@ -15,7 +15,7 @@ use super::values;
 use crate::catalog::{Release, RowPick, Work};
 use crate::db::{Connection, DbError, Exchange};
 use crate::dialect::rows::{self, MASK};
-use crate::dialect::{Dialect, Given, Literal, Schema, Verb, Writes};
+use crate::dialect::{Dialect, Given, Literal, Reading, Schema, Verb, Writes};
 
 /// How many lost writes are told.
 const TOLD: usize = 20;
@@ -186,7 +186,7 @@ impl Groups {
 /// A statement that was committed.
 #[derive(Debug)]
 pub(super) struct Committed<'w> {
-    pub(super) writes: &'w Writes,
+    pub(super) reading: &'w Reading,
     pub(super) values: Vec<Literal>,
     pub(super) answer: Exchange,
     pub(super) start: Duration,
@@ -234,6 +234,47 @@ impl Ledger {
     /// How many writes it holds.
     pub(super) fn writes(&self) -> u64 {
         self.state().writes
+    }
+
+    /// Takes what is there for what was written, of columns that a backfill wrote: what came of the writes before it, only the
+    /// database knows.
+    pub(super) async fn settle(&self, connection: &mut Connection, migrated: Duration) -> Result<(), DbError> {
+        let dialect = connection.shared_dialect();
+        let schema = connection.inspect().await?;
+        let mut by_table: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (table, column) in &self.state().groups.rewritten {
+            let live = schema.table(table).and_then(|table| table.column(column));
+            if live.is_some_and(|column| !dialect.is_binary(column)) {
+                by_table.entry(table.clone()).or_default().push(column.clone());
+            }
+        }
+        for (table, columns) in by_table {
+            let Some(key) = self.state().known.get(&table.to_lowercase()).map(|known| known.key.clone()) else {
+                continue;
+            };
+            let all: Vec<String> = key.iter().chain(&columns).cloned().collect();
+            let answer = connection.exchange(&rows::all_rows(dialect.as_ref(), &table, &all)).await?;
+            let mut state = self.state();
+            let Some(rows) = state.tables.get_mut(&table) else { continue };
+            for found in answer.rows {
+                let text =
+                    |name: &String| found.iter().find(|(column, _)| column == name).and_then(|(_, text)| text.clone());
+                let Some(key) = key.iter().map(text).collect::<Option<Vec<_>>>() else { continue };
+                let Some(at) = rows.by_key.get(&key).copied() else { continue };
+                let row = &mut rows.all[at];
+                for column in &columns {
+                    let Some(writes) = row.cells.get_mut(column) else { continue };
+                    if writes.iter().any(|write| write.start <= migrated) {
+                        let given = Some(text(column).map_or(Literal::Null, Literal::Text));
+                        let value = Value { table: table.clone(), key: row.key.clone(), column: column.clone(), given };
+                        for write in writes {
+                            write.values = vec![value.clone()];
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Learns what tables there are; what was known of one stays.
@@ -324,6 +365,14 @@ fn cell_of(sync: &str) -> String {
     format!("sync {sync}")
 }
 
+/// Whether a row may be one that a condition's equalities mean, by what was last written to it.
+fn may_be(row: &Row, condition: &[(String, Option<Literal>)]) -> bool {
+    condition.iter().all(|(column, value)| match (row.last.get(column), value) {
+        (Some(last), Some(value)) => values::alike(last, value),
+        _ => true,
+    })
+}
+
 /// Adds a write to those that may be the last.
 fn add(cell: &mut Vec<Write>, write: Write) {
     if cell.iter().any(|other| other.start > write.end) {
@@ -335,7 +384,17 @@ fn add(cell: &mut Vec<Write>, write: Write) {
 
 impl State {
     fn statement(&mut self, committed: &Committed<'_>, end: Duration, by: &By) {
-        let Committed { writes, values, answer, start } = committed;
+        let Committed { reading, values, answer, start } = committed;
+        let writes = match reading {
+            Reading::NoWrite => return,
+            Reading::Writes(writes) => writes,
+            Reading::Unreadable(names) => {
+                for name in names {
+                    self.touch(name, |_| true, None, *start, end, by);
+                }
+                return;
+            }
+        };
         let Some(known) = self.known.get(&writes.table.to_lowercase()).cloned() else { return };
         if known.key.is_empty() {
             return;
@@ -376,14 +435,23 @@ impl State {
             Verb::Update => {
                 let condition = named(&writes.key);
                 let key: Option<Vec<Literal>> = known.key.iter().map(|name| of(&condition, name)).collect();
-                let (Some(key), Some(set)) = (key, writes.rows.first()) else { return };
+                let Some(set) = writes.rows.first() else { return };
+                let Some(key) = key else {
+                    // Some rows, by more than their key: which ones, only the database knows.
+                    let columns: Vec<String> = set.iter().map(|(name, _)| column(name)).collect();
+                    self.touch(&known.name, |row| may_be(row, &condition), Some(&columns), *start, end, by);
+                    return;
+                };
                 self.row(&known, &key, named(set), *start, end, by);
             }
             Verb::Delete if answer.affected == 0 => {}
             Verb::Delete => {
                 let condition = named(&writes.key);
                 let key: Option<Vec<Literal>> = known.key.iter().map(|name| of(&condition, name)).collect();
-                let Some(key) = key else { return };
+                let Some(key) = key else {
+                    self.touch(&known.name, |row| may_be(row, &condition), None, *start, end, by);
+                    return;
+                };
                 self.touch_related(&known, &key, &[], *start, end, by);
                 let rows = self.tables.entry(known.name.clone()).or_default();
                 let at = rows.at(&key);
@@ -457,6 +525,52 @@ impl State {
                 }
             };
             add(row.cells.entry(cell).or_default(), write);
+        }
+    }
+
+    /// A write that may have met these rows: what they have in these columns, or where those are not known whether they are there
+    /// at all, is not known any more.
+    fn touch(
+        &mut self,
+        table: &str,
+        met: impl Fn(&Row) -> bool,
+        columns: Option<&[String]>,
+        start: Duration,
+        end: Duration,
+        by: &By,
+    ) {
+        let Some(known) = self.known.get(&table.to_lowercase()) else { return };
+        let name = known.name.clone();
+        let cells: Option<Vec<String>> = columns.map(|columns| {
+            let cell = |column: &String| match self.groups.members.get(&(name.clone(), column.clone())) {
+                Some(member) => cell_of(&member.sync),
+                None => column.clone(),
+            };
+            columns.iter().map(cell).collect()
+        });
+        self.writes += 1;
+        let Some(rows) = self.tables.get_mut(&name) else { return };
+        for row in rows.all.iter_mut().filter(|row| met(row)) {
+            let write = Write { start, end, values: Vec::new(), by: by.clone() };
+            match (&cells, columns) {
+                (Some(cells), Some(columns)) => {
+                    for cell in cells {
+                        add(row.cells.entry(cell.clone()).or_default(), write.clone());
+                    }
+                    for column in columns {
+                        row.last.shift_remove(column);
+                    }
+                }
+                _ => {
+                    let all: Vec<String> = row.cells.keys().cloned().collect();
+                    for cell in all {
+                        add(row.cells.entry(cell).or_default(), write.clone());
+                    }
+                    for there in [true, false] {
+                        row.present(Presence { start, end, there });
+                    }
+                }
+            }
         }
     }
 
@@ -608,6 +722,7 @@ impl Ledger {
             }
         }
         let masks = answers(connection, &schema, &keys, &asks).await?;
+        let cascaded = self.cascaded(&schema, &masks);
         for look in &looks {
             if askable(&look.table).is_none() {
                 checked.not_compared += 1;
@@ -617,7 +732,7 @@ impl Ledger {
             let place = (look.table.clone(), shown(&look.key));
             let is_there = masks.contains_key(&place);
             let lost_row = match look.there {
-                Some(true) if !is_there && purged.contains(&look.table) => {
+                Some(true) if !is_there && (purged.contains(&look.table) || cascaded.contains(&place)) => {
                     checked.purged += 1;
                     continue;
                 }
@@ -700,6 +815,42 @@ impl Ledger {
         Ok(checked)
     }
 
+    /// The rows that went with rows that they refer to, by a foreign key that says so.
+    fn cascaded(&self, schema: &Schema, there: &HashMap<Place, u64>) -> HashSet<Place> {
+        let state = self.state();
+        let mut gone: HashSet<Place> = HashSet::new();
+        // Once for each generation.
+        loop {
+            let before = gone.len();
+            for (table, rows) in &state.tables {
+                let Some(live) = schema.table(table) else { continue };
+                let keys = live.foreign_keys.iter().filter(|key| key.on_delete.eq_ignore_ascii_case("cascade"));
+                for key in keys {
+                    let parent = schema.key(&key.references);
+                    let Some(known) = state.known.get(&parent.to_lowercase()) else { continue };
+                    for row in &rows.all {
+                        let point = |wanted: &String| {
+                            let at = key.referenced_columns.iter().position(|column| column == wanted)?;
+                            row.last.get(&key.columns[at]).map(Literal::shown)
+                        };
+                        let Some(of) = known.key.iter().map(point).collect::<Option<Vec<String>>>() else { continue };
+                        let of = (parent.to_owned(), of);
+                        let deleted = state.tables.get(parent).and_then(|rows| {
+                            let at = *rows.by_key.get(&of.1)?;
+                            Some(rows.all[at].is_there() != Some(true) || state.groups.purged.contains(parent))
+                        });
+                        if gone.contains(&of) || (deleted == Some(true) && !there.contains_key(&of)) {
+                            gone.insert((table.clone(), row.key.iter().map(Literal::shown).collect()));
+                        }
+                    }
+                }
+            }
+            if gone.len() == before {
+                return gone;
+            }
+        }
+    }
+
     /// Takes what the syncs made of the last writes for what was written: the old columns are about to go, and the new ones have
     /// just been found to be in step with them.
     pub(super) async fn adopt(&self, connection: &mut Connection, at: Duration) -> Result<(), DbError> {
@@ -748,7 +899,10 @@ impl Ledger {
                 }
             }
         }
-        self.state().groups = Groups::default();
+        let mut state = self.state();
+        state.groups.members.clear();
+        state.groups.related.clear();
+        state.groups.new.clear();
         Ok(())
     }
 }

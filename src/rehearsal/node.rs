@@ -19,7 +19,7 @@ use super::script::{Script, Task};
 use super::values::{Serials, Values};
 use crate::catalog::Stage;
 use crate::db::{Class, Connection, DbError, Exchange, Target};
-use crate::dialect::{Dialect, Reading, Verb};
+use crate::dialect::{Dialect, Reading};
 
 /// How often a transaction is tried again that met a deadlock, a serialization failure or a lock timeout.
 const RETRIES: u32 = 5;
@@ -331,9 +331,7 @@ async fn carry_out(
             }
         };
         wrong = unexpected(statement, &answer, values, &sql);
-        if let Reading::Writes(writes) = &statement.reading {
-            committed.push(Committed { writes, values: bound, answer, start });
-        }
+        committed.push(Committed { reading: &statement.reading, values: bound, answer, start });
         if wrong.is_some() {
             break;
         }
@@ -427,18 +425,14 @@ async fn sow(
     for statement in &task.statements {
         let bound = statement.values(|parameter| values.of(parameter));
         let mut sql = statement.filled(&bound, dialect);
-        let Reading::Writes(writes) = &statement.reading else {
-            connection.exchange(&sql).await?;
-            continue;
-        };
-        if writes.verb == Verb::Insert
+        if let Reading::Writes(writes) = &statement.reading
             && let Some(key) = hands.ledger.key_to_ask(writes)
         {
             sql = asking_for_key(dialect, &sql, &key);
         }
         let start = hands.recorder.now();
         let answer = connection.exchange(&sql).await?;
-        let committed = Committed { writes, values: bound, answer, start };
+        let committed = Committed { reading: &statement.reading, values: bound, answer, start };
         hands.ledger.note(&[committed], hands.recorder.now(), &by);
     }
     Ok(())

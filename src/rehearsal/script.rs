@@ -78,7 +78,8 @@ impl Script {
 
     /// The operations with a statement of which it cannot be told what it writes.
     pub(super) fn unreadable(&self) -> impl Iterator<Item = &str> {
-        let unreadable = |task: &&Task| task.statements.iter().any(|part| part.reading == Reading::Unreadable);
+        let unreadable =
+            |task: &&Task| task.statements.iter().any(|part| matches!(part.reading, Reading::Unreadable(_)));
         self.seed.iter().chain(&self.operations).filter(unreadable).map(|task| task.name.as_str())
     }
 }

@@ -95,6 +95,18 @@ pub(super) fn is(value: &Literal, text: Option<&str>) -> bool {
     }
 }
 
+/// Whether two values that were written are the same to a database.
+pub(super) fn alike(a: &Literal, b: &Literal) -> bool {
+    match (a, b) {
+        (Literal::Null, Literal::Null) => true,
+        (Literal::Null, _) | (_, Literal::Null) => false,
+        (Literal::Boolean(_), _) => is(a, Some(&b.shown())),
+        (_, Literal::Boolean(_)) => is(b, Some(&a.shown())),
+        (Literal::Number(_), _) => is(a, Some(&b.shown())),
+        _ => a.shown() == b.shown(),
+    }
+}
+
 /// A value as a workload writes it.
 pub(super) fn literal(scalar: &Scalar) -> Literal {
     match scalar {

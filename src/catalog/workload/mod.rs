@@ -17,7 +17,7 @@ pub use generator::{Choice, Generator, Letters, Numbers, RowPick, Scalar};
 use super::diagnostic::{Diagnostic, Diagnostics, Origin};
 use super::document::{Document, Part};
 use super::{Loader, Project};
-use crate::dialect::{Sql, expression};
+use crate::dialect::{Kind, Sql, expression};
 
 /// Where workloads are.
 pub const WORKLOADS: &str = "tests/workloads";
@@ -238,13 +238,6 @@ struct StatementText(Statement);
 
 impl<'de> Deserialize<'de> for StatementText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Full {
-            sql: Sql,
-            #[serde(default)]
-            expect: Expect,
-        }
         struct StatementVisitor;
         impl<'de> Visitor<'de> for StatementVisitor {
             type Value = StatementText;
@@ -255,8 +248,32 @@ impl<'de> Deserialize<'de> for StatementText {
                 Ok(StatementText(Statement { sql: Sql::Same(text.to_owned()), expect: Expect::default() }))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<StatementText, A::Error> {
-                let full = Full::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(StatementText(Statement { sql: full.sql, expect: full.expect }))
+                // One text for each database is a mapping too.
+                let mut map = map;
+                let mut each = Vec::new();
+                let (mut sql, mut expect) = (None, None);
+                while let Some(key) = map.next_key::<String>()? {
+                    match (key.as_str(), Kind::from_key(&key)) {
+                        ("sql", _) => sql = Some(map.next_value()?),
+                        ("expect", _) => expect = Some(map.next_value()?),
+                        (_, Some(kind)) => each.push((kind, map.next_value()?)),
+                        _ => {
+                            return Err(A::Error::unknown_field(
+                                &key,
+                                &["sql", "expect", "postgres", "mysql", "sqlite"],
+                            ));
+                        }
+                    }
+                }
+                let sql = match (sql, each.is_empty()) {
+                    (Some(sql), true) => sql,
+                    (None, false) => Sql::Each(each),
+                    (None, true) => return Err(A::Error::missing_field("sql")),
+                    (Some(_), false) => {
+                        return Err(A::Error::custom("expected `sql`, or a text for each database, and both are there"));
+                    }
+                };
+                Ok(StatementText(Statement { sql, expect: expect.unwrap_or_default() }))
             }
         }
         deserializer.deserialize_any(StatementVisitor)

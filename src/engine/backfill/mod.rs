@@ -57,6 +57,17 @@ impl Default for MigrateOptions {
     }
 }
 
+/// What a walk came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Walked {
+    /// Nothing is left.
+    Done,
+    /// Another is to follow, or to go on.
+    Again,
+    /// There were so many that another would not help.
+    Enough(i64),
+}
+
 /// How a migrate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MigrateEnd {
@@ -194,6 +205,7 @@ impl Session<'_> {
             estimate: estimate.and_then(|rows| u64::try_from(rows).ok()),
             walked: u64::try_from(walked).unwrap_or(0),
         });
+        let mut left_before: Option<Vec<String>> = None;
         loop {
             let round = self.round(&plan, options, conductor, limits).await;
             if !matches!(round, Ok(Round::Walked) | Err(EngineError::Store(StoreError::Lost))) {
@@ -204,10 +216,24 @@ impl Session<'_> {
                 return Ok(MigrateEnd::Limit);
             }
             self.reconnect().await?;
-            if self.finish_or_walk_again(backfill, &plan, first_walk).await? {
-                self.tell_stopped(&plan, true).await?;
-                return Ok(MigrateEnd::Done);
+            let left = match self.finish_or_walk_again(backfill, &plan, first_walk).await? {
+                Walked::Done => None,
+                Walked::Again => {
+                    left_before = Some(self.left(&plan).await?);
+                    continue;
+                }
+                Walked::Enough(walks) => Some((walks, self.left(&plan).await?)),
+            };
+            if let Some((walks, left)) = left {
+                // What each walk makes false is true of other rows behind it: somebody writes them, and will go on.
+                let outrun = left_before.take().is_some_and(|before| !left.iter().any(|key| before.contains(key)));
+                if !outrun {
+                    return Err(never_done(&plan, walks, &left));
+                }
+                self.finish_outrun(&plan, &left).await?;
             }
+            self.tell_stopped(&plan, true).await?;
+            return Ok(MigrateEnd::Done);
         }
     }
 
@@ -427,17 +453,17 @@ impl Session<'_> {
         backfill: &Backfill,
         plan: &BackfillPlan,
         first_walk: i64,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Walked, EngineError> {
         let by_program = matches!(backfill.work, crate::catalog::Work::Command(_));
         let nothing_left = self.finds_nothing_soon(&plan.pending).await;
         let (connection, lease) = self.connection_and_lease();
         let finished = connection
-            .transaction(async |connection: &mut Connection| -> Result<Result<bool, i64>, StoreError> {
+            .transaction(async |connection: &mut Connection| -> Result<Walked, StoreError> {
                 lease.fence(connection).await?;
                 ranges::lock_backfill(connection, &plan.id).await?;
                 let known = ranges::of_backfill(connection, &plan.id).await?;
                 if known.iter().any(|range| !range.done) {
-                    return Ok(Ok(false));
+                    return Ok(Walked::Again);
                 }
                 let last = known.iter().map(|range| range.pass).max().unwrap_or(0);
                 let changed: i64 = known.iter().filter(|range| range.pass == last).map(|range| range.changed).sum();
@@ -449,41 +475,66 @@ impl Session<'_> {
                         known.iter().fold((0, 0), |sum, range| (sum.0 + range.changed, sum.1 + range.batches));
                     let detail = summary(changed, batches);
                     store::append(connection, lease, &plan.id, "done", Some(detail), None).await?;
-                    return Ok(Ok(true));
+                    return Ok(Walked::Done);
                 }
                 if last + 1 - first_walk >= WALKS {
-                    return Ok(Err(last + 1 - first_walk));
+                    return Ok(Walked::Enough(last + 1 - first_walk));
                 }
                 let upper = last_place(connection, &plan.walk).await?;
                 ranges::start_pass(connection, &plan.id, last + 1, &plan.walk.by, upper).await?;
-                Ok(Ok(false))
+                Ok(Walked::Again)
             })
             .await?;
-        let done = match finished {
-            Ok(done) => done,
-            Err(walks) => return Err(self.never_done(plan, walks).await?),
-        };
         if let Some(fact) = self.facts.backfills.get_mut(&plan.id) {
-            fact.finished = done;
+            fact.finished = finished == Walked::Done;
         }
-        if done {
+        if finished == Walked::Done {
             self.looked_over.insert(plan.id.clone());
         }
-        Ok(done)
+        Ok(finished)
     }
 
-    /// Why a backfill is not done after so many walks.
-    async fn never_done(&mut self, plan: &BackfillPlan, walks: i64) -> Result<EngineError, EngineError> {
-        let pending = self.connection.query(&plan.pending, &[]).await?;
-        let keys: Vec<_> = pending.iter().map(|row| row.text(0).unwrap_or_else(|| "NULL".to_owned())).collect();
-        let reason = if keys.is_empty() {
-            format!("after {walks} walks rows still came to match `where`; do nodes without a sync write them?")
-        } else {
-            format!(
-                "after {walks} walks rows still match `where` (keys {}); does what is done make it false for every row?",
-                keys.join(", ")
-            )
-        };
-        Ok(EngineError::Backfill { id: plan.id.clone(), reason })
+    /// Keys of rows that match `where` still, the first ones by their text.
+    async fn left(&mut self, plan: &BackfillPlan) -> Result<Vec<String>, EngineError> {
+        let pending = self.connection.query(&plan.first_pending, &[]).await?;
+        Ok(pending.iter().map(|row| row.text(0).unwrap_or_else(|| "NULL".to_owned())).collect())
     }
+
+    /// Ends a backfill whose rows all were migrated once, while others come to match: with old nodes at work that never ends, and
+    /// new ones cannot begin before it does. Contract looks again, and asks for migrate once more where some are left.
+    async fn finish_outrun(&mut self, plan: &BackfillPlan, left: &[String]) -> Result<(), EngineError> {
+        let (connection, lease) = self.connection_and_lease();
+        let detail = format!("rows that nodes write come to match `where` all the time (keys {})", left.join(", "));
+        let note = detail.clone();
+        connection
+            .transaction(async |connection: &mut Connection| -> Result<(), StoreError> {
+                lease.fence(connection).await?;
+                ranges::lock_backfill(connection, &plan.id).await?;
+                store::finish_backfill(connection, &plan.id).await?;
+                store::append(connection, lease, &plan.id, "done", Some(note), None).await
+            })
+            .await?;
+        if let Some(fact) = self.facts.backfills.get_mut(&plan.id) {
+            fact.finished = true;
+        }
+        self.looked_over.insert(plan.id.clone());
+        self.cautions.push(format!(
+            "{}: {detail}; every row was migrated once, and contract will ask for migrate again when the old nodes are gone",
+            plan.id
+        ));
+        Ok(())
+    }
+}
+
+/// Why a backfill is not done after so many walks.
+fn never_done(plan: &BackfillPlan, walks: i64, left: &[String]) -> EngineError {
+    let reason = if left.is_empty() {
+        format!("after {walks} walks rows still came to match `where`; do nodes without a sync write them?")
+    } else {
+        format!(
+            "after {walks} walks rows still match `where` (keys {}); does what is done make it false for every row?",
+            left.join(", ")
+        )
+    };
+    EngineError::Backfill { id: plan.id.clone(), reason }
 }
