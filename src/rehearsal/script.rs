@@ -8,6 +8,8 @@ use crate::dialect::{Dialect, Kind, Literal, Reading, read_writes};
 pub(super) struct Script {
     /// The release that the nodes are of.
     pub(super) release: String,
+    /// Whether the workload is of this very release, and not of one before it.
+    pub(super) own: bool,
     pub(super) session: Vec<String>,
     pub(super) seed: Vec<Task>,
     pub(super) operations: Vec<Task>,
@@ -20,7 +22,8 @@ pub(super) struct Script {
 pub(super) struct Task {
     pub(super) name: String,
     pub(super) times: u32,
-    pub(super) with: Vec<(String, Generator)>,
+    /// Its parameters, and of those that are rows the columns that its statements name.
+    pub(super) with: Vec<(String, Generator, Vec<String>)>,
     pub(super) statements: Vec<Prepared>,
 }
 
@@ -41,24 +44,40 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Whether it holds in a stage; `usual` is when nodes of its release may run.
-    pub(super) fn holds_in(&self, stage: Stage, usual: &[Stage]) -> bool {
-        self.during.as_deref().unwrap_or(usual).contains(&stage)
+    /// Whether it holds in a stage, for the workload of the old nodes, or of the new ones. While both are at work, what is said of
+    /// that is said by the newer release's own file: `own` is whether this is it.
+    pub(super) fn holds_in(&self, stage: Stage, of_new: bool, own: bool) -> bool {
+        let Some(during) = &self.during else {
+            return if of_new { Stage::NEW.contains(&stage) } else { Stage::OLD.contains(&stage) };
+        };
+        let told = match (stage, of_new) {
+            (Stage::Mixed, true) => own,
+            (Stage::Mixed, false) => during.iter().any(|stage| *stage < Stage::Mixed),
+            (Stage::Quiet | Stage::Expand | Stage::Migrate, true) => own,
+            (Stage::Contract | Stage::After, false) => false,
+            _ => true,
+        };
+        told && during.contains(&stage)
     }
 }
 
 impl Script {
     pub(super) fn new(workload: &Workload, release: &str, kind: Kind) -> Self {
         let tasks = |operations: &[crate::catalog::Operation]| -> Vec<Task> {
-            let task = |operation: &crate::catalog::Operation| Task {
-                name: operation.name.clone(),
-                times: operation.times,
-                with: operation.with.iter().map(|(name, generator)| (name.clone(), generator.clone())).collect(),
-                statements: operation
+            let task = |operation: &crate::catalog::Operation| {
+                let statements: Vec<Prepared> = operation
                     .statements
                     .iter()
                     .filter_map(|statement| Prepared::new(statement.sql.on(kind)?, &statement.expect, kind))
-                    .collect(),
+                    .collect();
+                let needed = |name: &String| {
+                    let all =
+                        statements.iter().flat_map(Prepared::parameters).filter(|parameter| parameter.name == *name);
+                    all.filter_map(|parameter| parameter.column).collect()
+                };
+                let with = operation.with.iter();
+                let with = with.map(|(name, generator)| (name.clone(), generator.clone(), needed(name))).collect();
+                Task { name: operation.name.clone(), times: operation.times, with, statements }
             };
             operations.iter().map(task).filter(|task| !task.statements.is_empty()).collect()
         };
@@ -68,6 +87,7 @@ impl Script {
         };
         Self {
             release: release.to_owned(),
+            own: workload.release == release,
             session: workload.session.iter().filter_map(|sql| sql.on(kind)).map(str::to_owned).collect(),
             seed: tasks(&workload.seed),
             operations: tasks(&workload.operations),
@@ -101,6 +121,12 @@ impl Prepared {
             })
             .collect();
         Some(Self { template, expect: expect.clone(), reading: read_writes(&text, kind.flavor()) })
+    }
+
+    /// The parameters of its text, and of what is expected.
+    fn parameters(&self) -> Vec<Parameter> {
+        let expected = self.expect.columns.values().flat_map(crate::catalog::Choice::parameters);
+        self.template.parameters().cloned().chain(expected).collect()
     }
 
     /// The values of its parameters, in order.

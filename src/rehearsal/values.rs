@@ -37,15 +37,15 @@ pub(super) struct Values(HashMap<String, Made>);
 impl Values {
     /// Makes them; `None` where there is no row to do it with.
     pub(super) fn make(
-        with: &[(String, Generator)],
+        with: &[(String, Generator, Vec<String>)],
         rng: &mut fastrand::Rng,
         serials: &Serials,
         ledger: &Ledger,
     ) -> Option<Self> {
         let mut values = HashMap::new();
-        for (name, generator) in with {
+        for (name, generator, needed) in with {
             let made = match generator {
-                Generator::Row(row) => Made::Row(ledger.pick(row, rng)?),
+                Generator::Row(row) => Made::Row(ledger.pick(row, needed, rng)?),
                 generator => Made::Value(value(generator, rng, serials)),
             };
             values.insert(name.clone(), made);

@@ -270,7 +270,9 @@ impl<'de> Deserialize<'de> for StatementText {
                     (None, false) => Sql::Each(each),
                     (None, true) => return Err(A::Error::missing_field("sql")),
                     (Some(_), false) => {
-                        return Err(A::Error::custom("expected `sql`, or a text for each database, and both are there"));
+                        return Err(A::Error::custom(
+                            "expected `sql`, or a text for each database, and both are there",
+                        ));
                     }
                 };
                 Ok(StatementText(Statement { sql, expect: expect.unwrap_or_default() }))
