@@ -12,6 +12,7 @@ mod failure;
 mod history;
 mod lint;
 mod logs;
+mod matrix;
 mod migrate;
 mod output;
 mod pause;
@@ -103,6 +104,7 @@ enum Command {
     History(history::History),
     Plan(plan::Plan),
     Lint(lint::Lint),
+    Matrix(matrix::Matrix),
     Verify(verify::Verify),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -135,12 +137,16 @@ impl Cli {
     }
 
     async fn carry_out(self) -> Result<u8, Failure> {
-        if let Command::Lint(command) = self.command {
-            return command.run(&self.global);
-        }
+        let command = match self.command {
+            Command::Lint(command) => return command.run(&self.global),
+            Command::Matrix(command) => return command.run(&self.global),
+            command => command,
+        };
         let shell = Shell::open(self.global)?;
-        match self.command {
+        match command {
+            // These have no database to open.
             Command::Lint(command) => command.run(&shell.global),
+            Command::Matrix(command) => command.run(&shell.global),
             Command::Upgrade(command) => command.run(&shell).await,
             Command::Expand(command) => command.run(&shell).await,
             Command::Migrate(command) => command.run(&shell).await,
