@@ -32,6 +32,7 @@ mod layout;
 mod lease;
 mod lint;
 mod locks;
+mod matrix;
 mod odd;
 mod operators;
 mod plan;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::diagnostic::{Diagnostic, Origin};
 use super::document::{Document, Part};
+use super::matrix::Matrix;
 use super::sessions::NodeSessions;
 use super::throttle::{Pace, ReplicaUrl, Throttle, check_duty, check_latency, check_max};
 
@@ -36,6 +37,9 @@ pub struct Manifest {
     /// Waiting for locks.
     #[serde(default)]
     pub locks: Locks,
+    /// What is rehearsed.
+    #[serde(default)]
+    pub matrix: Matrix,
 }
 
 /// `gates:`

@@ -12,6 +12,7 @@ mod diagnostic;
 mod disk;
 mod document;
 mod manifest;
+mod matrix;
 mod sessions;
 mod throttle;
 mod workload;
@@ -25,6 +26,7 @@ pub use baseline::BaselineFile;
 pub use change::FileStep;
 pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 pub use manifest::{Batch, Gates, Locks, Manifest, StepLocks, parse_duration};
+pub use matrix::Matrix;
 pub use sessions::{NodeName, NodeSessions};
 pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
 pub use workload::{
@@ -102,8 +104,7 @@ impl Project {
 
     /// The databases that the project is for: those with a baseline of their own, or all.
     pub fn kinds(&self) -> Vec<Kind> {
-        let own: Vec<Kind> = self.baseline.keys().copied().flatten().collect();
-        if own.is_empty() { Kind::ALL.to_vec() } else { own }
+        kinds(&self.baseline)
     }
 
     /// The release of this name, with its place in the train.
@@ -135,7 +136,7 @@ impl Loader {
             );
             return None;
         }
-        let manifest = self.manifest();
+        let (manifest, document) = self.manifest().unzip();
         let baseline = self.baseline();
         let folders = self.release_folders();
         // Where the manifest has errors of its own, the files of every release are looked at all the same.
@@ -143,6 +144,9 @@ impl Loader {
             Some(train) => train.clone(),
             None => natural_order(folders.keys().cloned().collect()),
         };
+        if let (Some(manifest), Some(document)) = (&manifest, &document) {
+            self.errors.extend(manifest.matrix.errors(document, &train, &kinds(&baseline)));
+        }
         let known: HashSet<&String> = train.iter().collect();
         for (folder, phases) in &folders {
             if !known.contains(folder) {
@@ -170,14 +174,14 @@ impl Loader {
         Some(Project { root: self.root.clone(), manifest: manifest?, releases, baseline })
     }
 
-    fn manifest(&mut self) -> Option<Manifest> {
+    fn manifest(&mut self) -> Option<(Manifest, document::Document)> {
         if self.is_link(MANIFEST) && !self.stays_inside(MANIFEST) {
             return None;
         }
         let source = self.read(MANIFEST)?;
         let read = document::Document::parse(&source)
             .map_err(|error| vec![error])
-            .and_then(|document| Manifest::read(&document));
+            .and_then(|document| Ok((Manifest::read(&document)?, document)));
         read.map_err(|errors| self.errors.extend(errors)).ok()
     }
 
@@ -254,6 +258,11 @@ impl Loader {
             }
         }
     }
+}
+
+fn kinds(baseline: &BTreeMap<Option<Kind>, Vec<BaselineFile>>) -> Vec<Kind> {
+    let own: Vec<Kind> = baseline.keys().copied().flatten().collect();
+    if own.is_empty() { Kind::ALL.to_vec() } else { own }
 }
 
 /// Among how many releases a misspelt one is looked for.

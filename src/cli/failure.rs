@@ -8,6 +8,7 @@ use crate::catalog::Diagnostic;
 use crate::db::{Class, DbError, without_passwords};
 use crate::engine::{Blocker, EngineError};
 use crate::plan::{Drift, DriftKind};
+use crate::rehearsal::ChangesError;
 use crate::store::StoreError;
 
 /// How many errors of files are shown with their lines: each costs as much as its file is long.
@@ -24,6 +25,12 @@ impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let code = exit::code(&error, talk::signal());
         Self { error: error.into(), code }
+    }
+}
+
+impl From<ChangesError> for Failure {
+    fn from(error: ChangesError) -> Self {
+        Self { error: error.into(), code: exit::ERROR }
     }
 }
 
@@ -83,9 +90,14 @@ impl Failure {
         for line in engine.map(details).unwrap_or_default() {
             output::talk(&line);
         }
-        if let Some(hint) = engine.and_then(hint) {
+        if let Some(hint) = self.hint() {
             output::talk(&format!("hint: {hint}"));
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let changes = self.error.downcast_ref::<ChangesError>().map(|error| error.hint().to_owned());
+        changes.or_else(|| self.error.downcast_ref::<EngineError>().and_then(hint))
     }
 
     /// The document of `--output json`: docs/schema/error.json.
@@ -108,8 +120,7 @@ impl Failure {
             Some(EngineError::NeedsPerson { sql, .. }) => sql.clone(),
             _ => Vec::new(),
         };
-        let hint = engine.and_then(hint);
-        json!({ "message": format!("{}", self.error), "hint": hint, "details": details, "code": self.code })
+        json!({ "message": format!("{}", self.error), "hint": self.hint(), "details": details, "code": self.code })
     }
 }
 

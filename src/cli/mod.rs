@@ -12,6 +12,7 @@ mod failure;
 mod history;
 mod lint;
 mod logs;
+mod matrix;
 mod migrate;
 mod output;
 mod pause;
@@ -105,6 +106,7 @@ enum Command {
     Plan(plan::Plan),
     Lint(lint::Lint),
     Rehearse(rehearse::Rehearse),
+    Matrix(matrix::Matrix),
     Verify(verify::Verify),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -140,6 +142,7 @@ impl Cli {
         let command = match self.command {
             Command::Lint(command) => return command.run(&self.global),
             Command::Rehearse(command) => return Box::pin(command.run(&self.global)).await,
+            Command::Matrix(command) => return command.run(&self.global),
             command => command,
         };
         let shell = Shell::open(self.global)?;
@@ -147,6 +150,7 @@ impl Cli {
             // These have no database to open.
             Command::Lint(command) => command.run(&shell.global),
             Command::Rehearse(command) => Box::pin(command.run(&shell.global)).await,
+            Command::Matrix(command) => command.run(&shell.global),
             Command::Upgrade(command) => command.run(&shell).await,
             Command::Expand(command) => command.run(&shell).await,
             Command::Migrate(command) => command.run(&shell).await,

@@ -327,6 +327,9 @@ pub struct TableDefinition {
     /// Its foreign keys.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKeyDefinition>,
+    /// What stands behind the closing parenthesis: a character set, a storage parameter.
+    #[serde(default)]
+    pub options: Option<Sql>,
 }
 
 impl TableDefinition {

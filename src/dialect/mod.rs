@@ -441,11 +441,13 @@ pub trait Dialect:
                 }
             }
         }
+        let options = table.options.as_ref().and_then(|options| options.on(self.kind()));
         script.run(format!(
-            "CREATE TABLE {} (\n  {}\n){}",
+            "CREATE TABLE {} (\n  {}\n){}{}",
             self.table(&table.name),
             lines.join(",\n  "),
-            self.table_options()
+            self.table_options(),
+            options.map_or_else(String::new, |options| format!(" {}", options.trim())),
         ));
         Ok(script)
     }

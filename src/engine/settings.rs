@@ -240,6 +240,7 @@ mod tests {
             batch: Batch::default(),
             throttle: Throttle::default(),
             locks: crate::catalog::Locks::default(),
+            matrix: crate::catalog::Matrix::default(),
         };
         edit(&mut manifest);
         manifest

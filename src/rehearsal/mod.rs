@@ -9,12 +9,14 @@
 //! The room carries upgrades out by the program itself, in processes of its own, as deploy automation does; it looks at the
 //! database through the engine and through its nodes. It prints nothing.
 
+mod changes;
 mod conductor;
 mod error;
 mod faults;
 mod judge;
 mod junit;
 mod ledger;
+mod matrix;
 mod measure;
 mod news;
 mod node;
@@ -27,10 +29,12 @@ mod statistics;
 mod tool;
 mod values;
 
+pub use changes::{ChangesError, changed_since};
 pub use conductor::{Options, rehearse};
 pub use error::RehearsalError;
 pub use junit::junit;
 pub use ledger::{By, Checked, Lost};
+pub use matrix::{Cell, Changes, Pair, cells};
 pub use news::{Audience, Live, News};
 pub use page::page;
 pub use report::{

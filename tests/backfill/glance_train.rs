@@ -2,10 +2,8 @@
 //! migration left it; once as SQL, and once by a program.
 
 use super::options;
+use crate::conformance::facts;
 use crate::support::{Kind, Session, TestDatabase, Train, on_every_database};
-
-const BEFORE: &str = include_str!("glance_train/locations-before.csv");
-const AFTER: &str = include_str!("glance_train/locations-after.csv");
 
 /// The words in the key's place alone; each database's own search that tells case.
 const SQL: &str = r#"backfill:
@@ -30,21 +28,9 @@ const COMMAND: &str = r#"backfill:
     sqlite: instr(meta_data, '"backend":') > 0
 "#;
 
-/// The rows of a file, as `Session::lines` gives them; a field in quotes has two for one.
-fn rows(file: &str) -> Vec<Vec<Option<String>>> {
-    let mut rows = Vec::new();
-    for line in file.lines().skip(1) {
-        let mut fields: Vec<&str> = line.splitn(4, ',').collect();
-        let last = fields.pop().expect("four fields");
-        let text = match last.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
-            Some(text) => Some(text.replace("\"\"", "\"")),
-            None if last == "<NULL>" => None,
-            None => Some(last.to_owned()),
-        };
-        rows.push(fields.into_iter().map(|field| Some(field.to_owned())).chain([text]).collect());
-    }
-    assert!(rows.len() > 100, "the file has its rows");
-    rows
+/// Rows before the change, or after it.
+fn rows(when: &str) -> Vec<Vec<Option<String>>> {
+    facts::quoted_rows(&format!("train/locations-{when}.csv"))
 }
 
 async fn locations(db: &TestDatabase) -> Session {
@@ -61,7 +47,7 @@ async fn locations(db: &TestDatabase) -> Session {
         Some(text) if db.kind() == Kind::MySql => format!("'{}'", text.replace('\\', "\\\\")),
         Some(text) => format!("'{text}'"),
     };
-    for row in rows(BEFORE) {
+    for row in rows("before") {
         let values: Vec<String> = row.into_iter().map(literal).collect();
         session.run(format!("INSERT INTO image_locations VALUES ({})", values.join(", "))).await;
     }
@@ -71,19 +57,19 @@ async fn locations(db: &TestDatabase) -> Session {
 async fn expect_train(db: TestDatabase, backfill: &str) {
     let mut session = locations(&db).await;
     let all = "SELECT id, image_id, deleted, meta_data FROM image_locations ORDER BY id";
-    assert_eq!(session.rows(all).await, rows(BEFORE));
+    assert_eq!(session.rows(all).await, rows("before"));
     let mut train = Train::with_settings(&db, "batch: { rows: 10 }");
     train.add(&[("data/01_stores.yaml", backfill)]);
     train.concertina().run(&["expand"]).expect_code(0);
     train.concertina().run(&["migrate", "--workers", "2"]).expect_code(0);
-    assert_eq!(session.rows(all).await, rows(AFTER));
+    assert_eq!(session.rows(all).await, rows("after"));
     train.concertina().run(&["migrate"]).expect_code(0);
     // The same once more, as a release of its own: nothing is left to change.
     train.concertina().run(&["contract", "--quiet-period", "0s"]).expect_code(0);
     train.add(&[("data/01_stores.yaml", backfill)]);
     train.concertina().run(&["expand"]).expect_code(0);
     train.concertina().run(&["migrate"]).expect_code(0);
-    assert_eq!(session.rows(all).await, rows(AFTER));
+    assert_eq!(session.rows(all).await, rows("after"));
     let changed = session.value("SELECT SUM(rows_changed) FROM concertina_range WHERE backfill_id LIKE 'r2/%'").await;
     assert_eq!(changed.as_deref(), Some("0"));
 }

@@ -1,6 +1,7 @@
 //! Words on the command line that mean nothing.
 
 use super::refused;
+use crate::conformance::glance::RELEASES;
 use crate::support::{Concertina, TestDatabase, on_every_database};
 
 on_every_database! {
@@ -21,9 +22,10 @@ on_every_database! {
                 ["contract", "--release", "okata"],
                 ["check", "--release", "okata"],
             ] {
-                refused(&db, &concertina, &arguments, 2).await.expect_stderr(
-                    "error: there is no release `okata` in the train (newton, ocata, pike); did you mean `ocata`?",
-                );
+                refused(&db, &concertina, &arguments, 2).await.expect_stderr(&format!(
+                    "error: there is no release `okata` in the train ({}); did you mean `ocata`?",
+                    RELEASES.join(", ")
+                ));
             }
         }
     }

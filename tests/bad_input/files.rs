@@ -100,7 +100,7 @@ fn unknown_keys_of_the_manifest_are_all_named() {
     let project =
         Project::new(&[("concertina.yaml", "release: [liberty]\ngates:\n  quiet_peroid: 5m\nbatch:\n  rows: 100\n")]);
     assert_snapshot!(said(&project), @"
-    error: unknown key `release`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`
+    error: unknown key `release`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`, `matrix`
      --> concertina.yaml:1:1
       |
     1 | release: [liberty]
@@ -196,7 +196,7 @@ fn a_password_in_the_manifest_is_not_shown_with_its_line() {
     let said = said(&Project::new(&[("concertina.yaml", manifest)]));
     assert!(!said.contains("hunter"), "a password was printed:\n{said}");
     assert_snapshot!(said, @"
-    error: unknown key `databse`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`
+    error: unknown key `databse`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`, `matrix`
      --> concertina.yaml:1:1
       |
     1 | databse: postgres://glance:*******@db/glance?sslpassword=*******
@@ -560,7 +560,7 @@ fn every_error_of_every_file_is_reported_in_one_run() {
         ("contract/mitaka/01_a.yaml", "description: nothing yet\n"),
     ]);
     assert_snapshot!(said(&project), @"
-    error: unknown key `batches`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`
+    error: unknown key `batches`, expected one of `database`, `releases`, `requires`, `gates`, `batch`, `throttle`, `locks`, `matrix`
      --> concertina.yaml:2:1
       |
     2 | batches: { rows: 1 }

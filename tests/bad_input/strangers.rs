@@ -60,12 +60,12 @@ on_every_database! {
         concertina.run(&["upgrade"]).expect_code(0);
         write(
             &db,
-            "INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('queens', 'expand', 1, 1)",
+            "INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('2024.2', 'expand', 1, 1)",
         )
         .await;
         for command in COMMANDS {
             refused(&db, &concertina, command, 6).await
-                .expect_stderr("error: the database is newer than this project: it records queens")
+                .expect_stderr("error: the database is newer than this project: it records 2024.2")
                 .expect_stderr("hint: run the project that made it, or a newer one");
         }
     }
@@ -91,7 +91,7 @@ on_every_database! {
         concertina.run(&["upgrade"]).expect_code(0);
         write(
             &db,
-            "INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('queens', 'expand', 1, 1)",
+            "INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('2024.2', 'expand', 1, 1)",
         )
         .await;
         let output = concertina.run(&["check", "--output", "json"]);

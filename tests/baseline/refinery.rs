@@ -30,13 +30,14 @@ async fn go_on(db: &TestDatabase, width: Width, arguments: &[&[&str]]) {
     concertina.run(&["check"]).expect_code(0);
 }
 
-const PHASES: [&[&str]; 6] = [
+const PHASES: [&[&str]; 7] = [
     &["expand"],
     &["migrate"],
     &["contract", "--quiet-period", "0s"],
     &["expand"],
     &["migrate"],
     &["contract", "--quiet-period", "0s"],
+    &["upgrade"],
 ];
 
 /// Adds a file to the project's baseline.

@@ -5,7 +5,7 @@ use crate::support::{Concertina, TestDatabase, on_every_database};
 /// Fails unless these releases, and no other, may run now.
 #[track_caller]
 fn may_run(concertina: &Concertina, when: &str, allowed: &[&str]) {
-    for release in ["newton", "ocata", "pike"] {
+    for release in ["newton", "ocata", "pike", "queens", "rocky"] {
         let yes = allowed.contains(&release);
         let output = concertina.run(&["check", "--release", release]);
         let (code, word) = if yes { (0, "yes: ") } else { (6, "no: ") };
@@ -49,12 +49,18 @@ on_every_database! {
         concertina.run(&["check"]).expect_code(3);
 
         concertina.run(&["expand"]).expect_code(0);
-        may_run(&concertina, "after pike's expand", &["ocata", "pike"]);
+        // Queens changes nothing, so its nodes may come as soon as pike's may.
+        may_run(&concertina, "after pike's expand", &["ocata", "pike", "queens"]);
         concertina.run(&["check"]).expect_code(5);
         concertina.run(&["migrate"]).expect_code(0);
-        may_run(&concertina, "after pike's migrate", &["ocata", "pike"]);
+        may_run(&concertina, "after pike's migrate", &["ocata", "pike", "queens"]);
         concertina.run(&["contract", "--quiet-period", "0s"]).expect_code(0);
-        may_run(&concertina, "after pike's contract", &["pike"]);
+        may_run(&concertina, "after pike's contract", &["pike", "queens"]);
+        concertina.run(&["check"]).expect_code(3);
+        concertina.run(&["upgrade"]).expect_code(0);
+        may_run(&concertina, "at the newest release", &[]);
+        concertina.run(&["check", "--release", "2023.2"]).expect_code(6);
+        concertina.run(&["check", "--release", "2024.1"]).expect_code(0);
         concertina.run(&["check"]).expect_code(0);
     }
 }

@@ -41,6 +41,8 @@ fn of_the_program() {
                  nothing
       lint       Judge the files of every release, or of one, without a database; exit code 6 where
                  there is an error
+      matrix     List the upgrades to rehearse: each release with files from the one before it, and the
+                 pairs that the manifest names, on every database
       verify     Prove the data, row by row, and change nothing: no row is left to migrate, every sync's
                  two sides agree, every copy is there
       pause      Hold every backfill of this database, within a batch, whoever runs it and wherever;
@@ -740,6 +742,75 @@ fn of_rollback() {
           --cancel-blockers-after <DURATION>
               End sessions that keep a step from its lock for longer than this; left out, they are named
               and left alone
+
+          --output <OUTPUT>
+              How results are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+          --log-format <LOG_FORMAT>
+              How progress and logs are printed
+
+              Possible values:
+              - text: For people
+              - json: For programs
+
+              [default: text]
+
+      -q, --quiet
+              Print results and errors only
+
+      -v, --verbose...
+              Log what is sent to the database as well; twice, every query
+
+      -h, --help
+              Print help (see a summary with '-h')
+    ");
+}
+
+#[test]
+fn of_matrix() {
+    assert_snapshot!(help(&["matrix"]), @"
+    List the upgrades to rehearse: each release with files from the one before it, and the pairs that
+    the manifest names, on every database
+
+    It opens no database. docs/matrix.md has the CI set-ups.
+
+    Usage: concertina matrix [OPTIONS]
+
+    Options:
+          --changed-since <REV>
+              Leave out what no changed file is part of: committed since the work on REV began, changed
+              in the working tree, or untracked
+
+          --project <DIR>
+              The project's folder
+
+              [default: .]
+
+          --database <URL>
+              The database, `postgres://…`, `mysql://…` or `sqlite://FILE`; wins over the manifest
+
+              [env: CONCERTINA_DATABASE]
+
+          --format <FORMAT>
+              How it is printed; --output json has a document of its own
+
+              Possible values:
+              - table:  For people: a line a pair
+              - github: For GitHub Actions: a line of JSON for strategy.matrix
+              - gitlab: For GitLab: a child pipeline, a job a cell
+
+              [default: table]
+
+          --password-file <FILE>
+              A file with the database's password, and nothing else; wins over the URL's
+
+              [env: CONCERTINA_PASSWORD_FILE]
 
           --output <OUTPUT>
               How results are printed

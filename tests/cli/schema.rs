@@ -100,10 +100,12 @@ fn what_is_not_published_is_found() {
 }
 
 /// Every command, some in several ways, and how each ends.
-const WAY: [(&[&str], i32); 27] = [
+const WAY: [(&[&str], i32); 29] = [
     (&["check"], 3),
     (&["upgrade", "--to", "newton"], 0),
     (&["lint"], 0),
+    (&["matrix"], 0),
+    (&["matrix", "--changed-since", "no-such-revision"], 1),
     (&["plan"], 0),
     (&["plan", "rollback"], 0),
     (&["expand"], 0),

@@ -6,6 +6,15 @@ use std::fmt;
 
 use crate::support::{Concertina, DbFailure, Kind, Session, TestDatabase};
 
+/// The bundled train, oldest first.
+pub(crate) const RELEASES: [&str; 16] = [
+    "newton", "ocata", "pike", "queens", "rocky", "stein", "train", "ussuri", "victoria", "wallaby", "xena", "yoga",
+    "zed", "2023.1", "2023.2", "2024.1",
+];
+
+/// Those of them that have files.
+pub(crate) const CHANGING: [&str; 6] = ["ocata", "pike", "rocky", "train", "wallaby", "2024.1"];
+
 /// The tables that the application's role may write.
 pub(crate) const TABLES: [&str; 13] = [
     "images",

@@ -20,11 +20,12 @@ on_every_database! {
                 5 => &["contract", "--quiet-period", "0s"],
                 other => panic!("`check` answers {other} after {way:?}"),
             };
-            assert!(way.len() < 10, "it leads nowhere: {way:?}");
+            assert!(way.len() < 20, "it leads nowhere: {way:?}");
             way.push(code);
             concertina.run(command).expect_code(0);
             concertina.run(command).expect_code(0).expect_stdout("nothing to do");
         }
-        assert_eq!(way, [3, 4, 5, 3, 5]);
+        // Ocata and train have data, pike, rocky, wallaby and 2024.1 have none.
+        assert_eq!(way, [3, 4, 5, 3, 5, 3, 5, 3, 4, 5, 3, 5, 3, 5]);
     }
 }

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::conformance::glance::{Node, at_newton};
+use crate::conformance::glance::{CHANGING, Node, at_newton};
 use crate::support::{Project, TestDatabase, on_every_database};
 
 /// The script on a project and a database, with nodes that are only recorded.
@@ -107,8 +107,10 @@ on_every_database! {
         script.run(&["ocata", "contract"], &[("CONTRACT_OPTIONS", "--quiet-period 0s")]).expect(0, "done: ocata/contract");
         concertina.run(&["check", "--release", "newton"]).expect_code(6);
 
-        script.run(&["pike"], &[("OLD", "ocata")]).expect(0, "done: pike/contract");
-        assert_eq!(script.rolled(), ["ocata", "pike"]);
+        for (old, release) in CHANGING.into_iter().zip(CHANGING.into_iter().skip(1)) {
+            script.run(&[release], &[("OLD", old)]).expect(0, &format!("done: {release}/contract"));
+        }
+        assert_eq!(script.rolled(), CHANGING);
         concertina.run(&["check"]).expect_code(0);
 
         // What is done is done, also where a later release is.

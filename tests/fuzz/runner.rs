@@ -33,7 +33,16 @@ fn corpus(name: &str) -> Vec<(PathBuf, String)> {
     // The bundled project's files are part of it as they are.
     let bundled: &[&str] = match name {
         "sql" => &["migrations/mysql", "migrations/postgres", "migrations/sqlite"],
-        "change" => &["expand/ocata", "data/ocata", "contract/ocata", "contract/pike"],
+        "change" => &[
+            "expand/ocata",
+            "data/ocata",
+            "contract/ocata",
+            "contract/pike",
+            "expand/rocky",
+            "data/train",
+            "expand/wallaby",
+            "expand/2024.1",
+        ],
         _ => &[],
     };
     let mut paths = Vec::new();

@@ -34,13 +34,13 @@ on_every_database! {
         let mut owner = db.owner().await;
         // A later project, by a release that this one does not know of.
         owner
-            .run("INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('queens', 'expand', 1, 1)")
+            .run("INSERT INTO concertina_phase (release_name, phase, started_at, finished_at) VALUES ('2024.2', 'expand', 1, 1)")
             .await;
         let before = Dump::of(&db).await;
         let commands = [&["check"][..], &["expand"], &["migrate"], CONTRACT, &["upgrade"], &["rollback"]];
         for command in commands {
             let refused = concertina.run(command);
-            refused.expect_code(6).expect_stderr("the database is newer than this project: it records queens");
+            refused.expect_code(6).expect_stderr("the database is newer than this project: it records 2024.2");
         }
         before.expect_same(&Dump::of(&db).await);
         // A later tool, by its version.

@@ -25,7 +25,7 @@ pub(super) fn lint(project: &Project, arguments: &[&str]) -> Output {
 fn the_bundled_project_has_no_finding() {
     let output = lint(&Project::bundled(), &[]);
     output.expect_code(0);
-    assert_snapshot!(output.stdout.trim_end(), @"nothing found, 10 silenced with a reason");
+    assert_snapshot!(output.stdout.trim_end(), @"nothing found, 15 silenced with a reason");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The bundled releases, expanded or migrated, and taken back.
 
 use super::Before;
-use crate::conformance::glance::{Node, at_newton};
+use crate::conformance::glance::{CHANGING, Node, at_newton};
 use crate::support::{TestDatabase, on_every_database};
 
 const IMAGES: &str = "SELECT id, is_public FROM images ORDER BY id";
@@ -14,7 +14,7 @@ on_every_database! {
             node.create_old(&format!("seed{number}"), number % 2 == 0).await.expect("an old write");
         }
         node.add_member("seed1", "tenant", true).await.expect("a member");
-        for release in ["ocata", "pike"] {
+        for release in CHANGING {
             let before = Before::of(&db).await;
             for phases in [&["expand"][..], &["expand", "migrate"]] {
                 for phase in phases {

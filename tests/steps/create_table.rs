@@ -166,4 +166,27 @@ on_every_database! {
         let fresh = session.execute("SELECT * FROM fresh").await;
         assert!(fresh.is_err(), "every step is checked before the first one runs");
     }
+
+    async fn what_stands_behind_the_columns_is_the_databases_own(db: TestDatabase) {
+        Train::new(&db).expand(
+            "
+  - create_table:
+      name: packed
+      columns: [{ name: id, type: { postgres: integer, mysql: int, sqlite: INTEGER }, nullable: false }]
+      primary_key: [id]
+      options: { postgres: WITH (fillfactor = 70), mysql: DEFAULT CHARSET = latin1, sqlite: STRICT }
+  - create_table: { name: plain, columns: [{ name: id, type: integer }], options: { postgres: WITH (fillfactor = 80) } }",
+        );
+        let made = on(
+            db.kind(),
+            "SELECT relname, reloptions[1] FROM pg_class WHERE relname IN ('packed', 'plain') ORDER BY relname",
+            "SELECT table_name, table_collation = 'latin1_swedish_ci' FROM information_schema.tables \
+             WHERE table_schema = DATABASE() AND table_name IN ('packed', 'plain') ORDER BY table_name",
+            "SELECT name, strict FROM pragma_table_list WHERE name IN ('packed', 'plain') ORDER BY name",
+        );
+        let expected = on(db.kind(), "fillfactor=70 fillfactor=80", "1 0", "1 0");
+        let expected: Vec<String> =
+            ["packed", "plain"].iter().zip(expected.split(' ')).map(|(table, option)| format!("{table}|{option}")).collect();
+        assert_eq!(db.owner().await.lines(made).await, expected);
+    }
 }

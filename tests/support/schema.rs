@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Output;
 
 /// The commands, each with the schema of its document.
-pub(crate) const DOCUMENTS: [(&str, &str); 17] = [
+pub(crate) const DOCUMENTS: [(&str, &str); 18] = [
     ("upgrade", "outcome"),
     ("expand", "outcome"),
     ("migrate", "outcome"),
@@ -20,6 +20,7 @@ pub(crate) const DOCUMENTS: [(&str, &str); 17] = [
     ("history", "history"),
     ("plan", "plan"),
     ("lint", "lint"),
+    ("matrix", "matrix"),
     ("verify", "verify"),
     ("pause", "pause"),
     ("resume", "pause"),
