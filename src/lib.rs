@@ -8,6 +8,7 @@
 //! ```
 //!
 //! - [`cli`]: the only room that prints or knows an exit code
+//! - [`rehearsal`]: an upgrade carried out with nodes of both releases at work, and judged
 //! - [`engine`]: the verbs
 //! - [`plan`]: pure: project, facts and schema in, what would run out
 //! - [`catalog`]: files to values
@@ -22,5 +23,6 @@ pub mod db;
 pub mod dialect;
 pub mod engine;
 pub mod plan;
+pub mod rehearsal;
 pub mod step;
 pub mod store;

@@ -14,6 +14,7 @@ mod document;
 mod manifest;
 mod sessions;
 mod throttle;
+mod workload;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,10 @@ pub use diagnostic::{Diagnostic, Diagnostics, Origin, Source};
 pub use manifest::{Batch, Gates, Locks, Manifest, StepLocks, parse_duration};
 pub use sessions::{NodeName, NodeSessions};
 pub use throttle::{Hours, Pace, ReplicaUrl, Throttle, ThrottleQuery, check_duty, check_latency, check_max};
+pub use workload::{
+    Choice, Count, Expect, Generator, Invariant, Letters, NOW, Numbers, Operation, Parameter, Piece, RowPick, Scalar,
+    Stage, Statement, Template, WORKLOADS, Workload, Workloads,
+};
 
 use crate::dialect::{Kind, Sync};
 use crate::step::{Phase, Step};

@@ -14,6 +14,11 @@ pub(super) const HELD: u8 = 7;
 pub(super) const DRIFT: u8 = 8;
 pub(super) const PERSON: u8 = 9;
 
+/// Whether a command that ended with this code did what it was asked.
+pub(super) fn is_done(code: i32) -> bool {
+    code == i32::from(DONE)
+}
+
 /// The code for an error; `signal` is the one that interrupted, if one did.
 pub(super) fn code(error: &EngineError, signal: u8) -> u8 {
     match error {

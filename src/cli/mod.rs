@@ -16,6 +16,7 @@ mod migrate;
 mod output;
 mod pause;
 mod plan;
+mod rehearse;
 mod resolve;
 mod rollback;
 mod status;
@@ -103,6 +104,7 @@ enum Command {
     History(history::History),
     Plan(plan::Plan),
     Lint(lint::Lint),
+    Rehearse(rehearse::Rehearse),
     Verify(verify::Verify),
     Pause(pause::Pause),
     Resume(pause::Resume),
@@ -135,12 +137,16 @@ impl Cli {
     }
 
     async fn carry_out(self) -> Result<u8, Failure> {
-        if let Command::Lint(command) = self.command {
-            return command.run(&self.global);
-        }
+        let command = match self.command {
+            Command::Lint(command) => return command.run(&self.global),
+            Command::Rehearse(command) => return Box::pin(command.run(&self.global)).await,
+            command => command,
+        };
         let shell = Shell::open(self.global)?;
-        match self.command {
+        match command {
+            // These have no database to open.
             Command::Lint(command) => command.run(&shell.global),
+            Command::Rehearse(command) => Box::pin(command.run(&shell.global)).await,
             Command::Upgrade(command) => command.run(&shell).await,
             Command::Expand(command) => command.run(&shell).await,
             Command::Migrate(command) => command.run(&shell).await,

@@ -32,6 +32,21 @@ pub(super) fn finish() {
     }
 }
 
+/// Shows a bar, or a line that changes, below what is said.
+pub(super) fn show(bar: ProgressBar) {
+    if let Ok(mut shown) = BAR.lock() {
+        *shown = Some(bar);
+    }
+}
+
+/// Changes the text of what is shown.
+pub(super) fn caption(text: &str) {
+    if let Some(bar) = bar() {
+        bar.set_message(text.to_owned());
+        bar.tick();
+    }
+}
+
 /// Says a line.
 pub(super) fn say(line: &str) {
     match bar() {
@@ -74,9 +89,7 @@ impl Talk {
         bar.set_message(id.to_owned());
         bar.set_position(walked);
         bar.reset_eta();
-        if let Ok(mut shown) = BAR.lock() {
-            *shown = Some(bar);
-        }
+        show(bar);
     }
 }
 

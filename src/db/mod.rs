@@ -16,6 +16,7 @@ mod value;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -70,6 +71,25 @@ macro_rules! on_driver {
     };
 }
 
+/// Takes a driver's answer apart: rows, and what is said at the end of each statement.
+macro_rules! exchanged {
+    ($query:expr, $connection:expr, $text:ty, $answer:ident, $done:ident => $inserted:expr) => {{
+        let parts = $query.fetch_many($connection.as_mut()).try_collect::<Vec<_>>().await;
+        parts.and_then(|parts| {
+            for part in parts {
+                match part {
+                    sqlx::Either::Left($done) => {
+                        $answer.affected += $done.rows_affected();
+                        $answer.inserted = $inserted;
+                    }
+                    sqlx::Either::Right(row) => $answer.rows.push(value::named::<_, $text>(&row)?),
+                }
+            }
+            Ok(())
+        })
+    }};
+}
+
 /// Binds values to a query of one driver, each in the form that the driver knows.
 macro_rules! bound {
     ($sql:expr, $values:expr, cached = $cached:literal) => {{
@@ -85,6 +105,17 @@ macro_rules! bound {
         }
         query
     }};
+}
+
+/// What a server answered to a statement.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange {
+    /// The rows, each value as text.
+    pub rows: Vec<NamedRow>,
+    /// How many rows it wrote; of a query how many it found, or 0.
+    pub affected: u64,
+    /// The number that the database gave to the row that was inserted last; `None` where it tells none.
+    pub inserted: Option<i64>,
 }
 
 impl Connection {
@@ -291,6 +322,32 @@ impl Connection {
         .map_err(|error| DbError::query(sql, &error))?;
         self.place.pass_with_state("after");
         Ok(changed)
+    }
+
+    /// Makes the session one of an application's: what is set here for our own work is the server's default again, and it goes
+    /// by this name where sessions have one.
+    pub async fn become_client(&mut self, name: &str) -> Result<(), DbError> {
+        for statement in self.dialect.client_session(name) {
+            self.send(&statement).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends one statement as it is, unprepared and with its values in it, as many applications' drivers do.
+    pub async fn exchange(&mut self, sql: &str) -> Result<Exchange, DbError> {
+        DbError::refuse_nul(sql)?;
+        let query = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let mut answer = Exchange::default();
+        let done = match &mut self.driver {
+            Driver::Postgres(connection) => exchanged!(query, connection, String, answer, done => None),
+            Driver::MySql(connection) => {
+                exchanged!(query, connection, Vec<u8>, answer, done => i64::try_from(done.last_insert_id()).ok().filter(|id| *id != 0))
+            }
+            Driver::Sqlite(connection) => {
+                exchanged!(query, connection, String, answer, done => Some(done.last_insert_rowid()).filter(|id| *id != 0))
+            }
+        };
+        done.map(|()| answer).map_err(|error| DbError::query(sql, &error))
     }
 
     /// Runs one query with bound values.

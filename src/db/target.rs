@@ -18,6 +18,8 @@ pub struct Target {
     shown: String,
     file: Option<PathBuf>,
     parameters: Parameters,
+    /// The URL's query as it was given.
+    query: Option<String>,
     has_password: bool,
     password_file: Option<PathBuf>,
 }
@@ -60,7 +62,8 @@ impl Target {
                 (format!("sqlite://{}", file.display()), format!("sqlite://{path}"), Some(file))
             };
             let (parameters, password_file) = (Parameters::default(), None);
-            return Ok(Self { kind, url, shown, file, parameters, has_password: false, password_file });
+            let (query, has_password) = (None, false);
+            return Ok(Self { kind, url, shown, file, parameters, query, has_password, password_file });
         }
         let authority = text.split("://").nth(1).unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
         if authority.rsplit('@').next().is_some_and(|hosts| hosts.contains(',')) {
@@ -80,6 +83,7 @@ impl Target {
         for name in &parameters.ignored {
             tracing::warn!(name, "a parameter of the URL that is not known is ignored");
         }
+        let query = url.query().map(str::to_owned);
         // The driver is given what it is to read and nothing more: it would log what it does not know, with its value.
         let mut full = url.clone();
         full.set_query(None);
@@ -100,7 +104,31 @@ impl Target {
             url.query_pairs_mut().clear().extend_pairs(shown);
         }
         let (url, shown) = (full.to_string(), url.to_string());
-        Ok(Self { kind, url, shown, file: None, parameters, has_password, password_file: None })
+        Ok(Self { kind, url, shown, file: None, parameters, query, has_password, password_file: None })
+    }
+
+    /// Another database of the same server; a SQLite target is given a file.
+    pub fn beside_as(&self, name: &str) -> Result<Self, DbError> {
+        if self.kind == Kind::Sqlite {
+            return Self::parse(&format!("sqlite://{name}"), Path::new(""));
+        }
+        let mut other = self.clone();
+        for text in [&mut other.url, &mut other.shown] {
+            let mut url = Url::parse(text).map_err(|error| DbError::Url { reason: error.to_string() })?;
+            url.set_path(name);
+            *text = url.to_string();
+        }
+        Ok(other)
+    }
+
+    /// The whole URL, its password with it, for the environment of a program that is started.
+    pub fn secret_url(&self) -> String {
+        let mut url = self.url.clone();
+        if let Some(rest) = self.query.as_deref().filter(|_| self.kind != Kind::Sqlite) {
+            let bare = url.split('?').next().unwrap_or_default().to_owned();
+            url = format!("{bare}?{rest}");
+        }
+        url
     }
 
     /// Takes the password from a file, whatever the URL says; the file is read for every connection.
@@ -131,7 +159,8 @@ impl Target {
         self.has_password
     }
 
-    pub(super) fn password_file(&self) -> Option<&Path> {
+    /// The file that the password is taken from.
+    pub fn password_file(&self) -> Option<&Path> {
         self.password_file.as_deref()
     }
 

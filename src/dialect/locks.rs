@@ -22,6 +22,9 @@ pub trait Locks {
     fn lock_wait(&self, patience: Patience, instant: Option<Duration>) -> String;
     /// Ways to ask who keeps a session from its lock, the best first: one that fails, or finds nobody, is followed by the next.
     fn blockers(&self, session: i64) -> Vec<BlockersQuery>;
+    /// Queries with a row for each session of this database that waits for another's lock: its id, the id of that other, who that
+    /// is, and what it runs or ran last. All of them are asked, since servers keep locks of several sorts in several places.
+    fn waits(&self) -> Vec<String>;
     /// Whether they are found only while the session waits; otherwise whoever has the table is, waited for or not.
     fn knows_who_waits(&self) -> bool {
         false

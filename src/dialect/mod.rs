@@ -17,6 +17,7 @@ pub mod offending;
 mod own;
 mod postgres;
 mod rights;
+pub mod rows;
 mod schema;
 mod sessions;
 mod signals;
@@ -24,6 +25,7 @@ mod sqlite;
 mod statement;
 pub mod sync;
 mod type_name;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub use signals::{ReplicaLag, ReplicaStatus, Signals};
 pub use statement::{Change, ExpectedTrigger, Preflight, Refusal, Script, Statement};
 pub use sync::{Conflict, Destination, Related, Sync};
 pub use type_name::{TypeName, Widening};
+pub use writes::{Given, Literal, Reading, Verb, Writes, read_writes};
 
 /// Everything that Concertina creates in a user's database starts with this.
 pub const PREFIX: &str = "concertina_";
@@ -312,6 +315,14 @@ pub trait Dialect:
         let _ = mark;
         self.end_session(id)
     }
+    /// Statements that make a session of ours one of an application's, with this name where sessions have names.
+    fn client_session(&self, name: &str) -> Vec<String>;
+    /// Whether an INSERT tells the key that it was given by a clause alone, and not by itself.
+    fn gives_back_by_clause(&self) -> bool {
+        false
+    }
+    /// Makes a database, and takes it away again with whoever is in it; `None` where a file is one.
+    fn own_database(&self, name: &str) -> Option<[String; 2]>;
     /// The scratch place in which a baseline is tried out: statements to enter it, and to leave nothing behind.
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)>;
 

@@ -55,6 +55,36 @@ impl Locks for MySql {
             .collect()
     }
 
+    fn waits(&self) -> Vec<String> {
+        let what = "LEFT(COALESCE(a.INFO, ''), 160)";
+        let who = "CONCAT('session ', a.ID, ' of ', a.USER)";
+        let rows = if self.server.is_mariadb() {
+            format!(
+                "SELECT CAST(r.trx_mysql_thread_id AS SIGNED), CAST(b.trx_mysql_thread_id AS SIGNED), {who}, {what} \
+                 FROM information_schema.INNODB_LOCK_WAITS w \
+                 JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id \
+                 JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id \
+                 LEFT JOIN information_schema.PROCESSLIST a ON a.ID = b.trx_mysql_thread_id"
+            )
+        } else {
+            format!(
+                "SELECT CAST(r.PROCESSLIST_ID AS SIGNED), CAST(b.PROCESSLIST_ID AS SIGNED), {who}, {what} \
+                 FROM performance_schema.data_lock_waits w \
+                 JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID \
+                 JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID \
+                 LEFT JOIN information_schema.PROCESSLIST a ON a.ID = b.PROCESSLIST_ID"
+            )
+        };
+        // Of a table's own lock the server tells who waits; who has it, or stands first in line, is whoever changes the table.
+        let tables = format!(
+            "SELECT CAST(w.ID AS SIGNED), CAST(a.ID AS SIGNED), {who}, {what} FROM information_schema.PROCESSLIST w \
+             JOIN information_schema.PROCESSLIST a ON a.DB = w.DB AND a.ID <> w.ID \
+             AND a.INFO REGEXP '^(ALTER|CREATE|DROP|LOCK|RENAME|TRUNCATE)' \
+             WHERE w.DB = DATABASE() AND w.STATE LIKE 'Waiting for table%'"
+        );
+        vec![rows, tables]
+    }
+
     fn end_blocker(&self, session: i64) -> [String; 2] {
         [format!("KILL QUERY {session}"), format!("KILL {session}")]
     }

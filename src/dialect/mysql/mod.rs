@@ -126,6 +126,13 @@ impl Dialect for MySql {
     fn end_session(&self, id: i64) -> String {
         format!("KILL {id}")
     }
+    fn client_session(&self, _name: &str) -> Vec<String> {
+        vec!["SET SESSION sql_mode = DEFAULT, innodb_lock_wait_timeout = DEFAULT".to_owned()]
+    }
+    fn own_database(&self, name: &str) -> Option<[String; 2]> {
+        let name = self.quote(name);
+        Some([format!("CREATE DATABASE {name}"), format!("DROP DATABASE IF EXISTS {name}")])
+    }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         let name = self.quote(name);
         Some((vec![format!("CREATE DATABASE {name}"), format!("USE {name}")], vec![format!("DROP DATABASE {name}")]))

@@ -32,6 +32,17 @@ impl Locks for Postgres {
         vec![BlockersQuery { sql, certain: true }]
     }
 
+    fn waits(&self) -> Vec<String> {
+        vec![
+            "SELECT w.pid::bigint, b.pid::bigint, coalesce(nullif(a.application_name, ''), a.backend_type, 'a prepared transaction'), \
+             left(regexp_replace(coalesce(a.query, ''), '\\s+', ' ', 'g'), 160) \
+             FROM pg_stat_activity w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b(pid) \
+             LEFT JOIN pg_stat_activity a ON a.pid = b.pid \
+             WHERE w.datname = current_database() AND w.wait_event_type = 'Lock'"
+                .to_owned(),
+        ]
+    }
+
     fn knows_who_waits(&self) -> bool {
         true
     }

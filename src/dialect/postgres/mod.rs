@@ -189,6 +189,20 @@ impl Dialect for Postgres {
         }
         self.end_session(id)
     }
+    fn client_session(&self, name: &str) -> Vec<String> {
+        vec![format!("SET application_name = {}; SET jit = DEFAULT", self.literal(name))]
+    }
+    fn gives_back_by_clause(&self) -> bool {
+        true
+    }
+    fn own_database(&self, name: &str) -> Option<[String; 2]> {
+        let name = self.quote(name);
+        // Not the default template: a session of anybody's on template1 would make this fail.
+        Some([
+            format!("CREATE DATABASE {name} TEMPLATE template0"),
+            format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        ])
+    }
     fn scratch(&self, name: &str) -> Option<(Vec<String>, Vec<String>)> {
         Some((
             vec![

@@ -19,6 +19,10 @@ impl Locks for Sqlite {
         Vec::new()
     }
 
+    fn waits(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn end_blocker(&self, _session: i64) -> [String; 2] {
         [String::new(), String::new()]
     }

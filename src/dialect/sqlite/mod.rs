@@ -216,6 +216,12 @@ impl Dialect for Sqlite {
             &["PRAGMA foreign_keys = OFF", "PRAGMA legacy_alter_table = ON"]
         }
     }
+    fn client_session(&self, _name: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn own_database(&self, _name: &str) -> Option<[String; 2]> {
+        None
+    }
     fn scratch(&self, _name: &str) -> Option<(Vec<String>, Vec<String>)> {
         None
     }

@@ -1,0 +1,688 @@
+//! Conducts a rehearsal: from an empty database through every stage to the verdict.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::error::RehearsalError;
+use super::judge::{self, Findings};
+use super::ledger::{Checked, Groups};
+use super::news::{Audience, News};
+use super::node::{self, Node, Stagehands};
+use super::report::{Injection, InvariantReport, LedgerReport, Report, Span, Verdict};
+use super::scratch::Scratch;
+use super::script::Script;
+use super::stalls::Lookout;
+use super::tool::{Ended, Said, Tool};
+use crate::catalog::{Project, Release, Stage, Workloads};
+use crate::db::{Connection, Target};
+use crate::dialect::{Schema, differences};
+use crate::engine::{self, Event, Observer, UninstallOptions};
+
+/// What a rehearsal is asked to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The release to begin at.
+    pub from: String,
+    /// The release to upgrade to.
+    pub to: String,
+    /// A server on which to make databases; `None`: SQLite, in a temporary file.
+    pub server: Option<Target>,
+    /// Nodes of each release.
+    pub nodes: usize,
+    /// Operations a second, of all nodes together.
+    pub rate: f64,
+    /// By how much the seed's rows are multiplied.
+    pub scale: f64,
+    /// How long a stage lasts at least; the quiet stage and the mixed one last twice as long.
+    pub stage: Duration,
+    /// By which the same choices are made again.
+    pub seed: u64,
+    /// How good the upgrade is to be.
+    pub require: Verdict,
+    /// How long an operation may take before it counts as an outage.
+    pub patience: Duration,
+    /// This program.
+    pub program: PathBuf,
+}
+
+/// A stage that was played.
+#[derive(Debug, Clone)]
+pub(super) struct Played {
+    pub(super) hop: String,
+    pub(super) stage: Stage,
+    pub(super) began: Duration,
+    pub(super) ended: Duration,
+}
+
+/// The neighbours of an upgrade: nodes of the one are replaced by nodes of the other.
+pub(super) struct Hop<'p> {
+    pub(super) words: String,
+    pub(super) old: Arc<Script>,
+    pub(super) new: Arc<Script>,
+    /// The release whose phases are carried out; `None`: nothing changes but the nodes.
+    release: Option<&'p Release>,
+    first: bool,
+    last: bool,
+}
+
+/// The upgrade could not go on.
+pub(super) enum Halt {
+    /// It is broken: the report says how.
+    Broken(String),
+    /// The rehearsal itself could not go on.
+    Error(RehearsalError),
+}
+
+impl<E: Into<RehearsalError>> From<E> for Halt {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Somebody who listens to the engine for us and has nothing to say.
+struct Deaf<'a>(&'a dyn Audience);
+
+impl Observer for Deaf<'_> {
+    fn event(&self, _event: Event) {}
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+}
+
+/// A rehearsal under way.
+pub(super) struct Conductor<'p> {
+    pub(super) project: &'p Project,
+    pub(super) options: &'p Options,
+    pub(super) audience: &'p dyn Audience,
+    pub(super) hands: Arc<Stagehands>,
+    pub(super) tool: Tool,
+    pub(super) rng: fastrand::Rng,
+    pub(super) played: Vec<Played>,
+    pub(super) spans: Vec<Span>,
+    pub(super) injections: Vec<Injection>,
+    pub(super) invariants: Vec<InvariantReport>,
+    pub(super) commands: Vec<(String, bool, String)>,
+    pub(super) notes: Vec<String>,
+    pub(super) checks: Vec<Checked>,
+    old_nodes: Vec<Node>,
+    new_nodes: Vec<Node>,
+    number: usize,
+    told: Instant,
+    /// When the data of the hop were migrated.
+    migrated: Duration,
+    asked: Instant,
+}
+
+/// Holds a rehearsal.
+pub async fn rehearse(project: &Project, options: &Options, audience: &dyn Audience) -> Result<Report, RehearsalError> {
+    let workloads = Workloads::load(project).map_err(RehearsalError::Workloads)?;
+    let index = |name: &str| project.release(name).map(|(index, _)| index);
+    let unknown = |name: &str| {
+        RehearsalError::Usage(format!("there is no release `{name}` in the train ({})", project.train().join(", ")))
+    };
+    let first = index(&options.from).ok_or_else(|| unknown(&options.from))?;
+    let last = index(&options.to).ok_or_else(|| unknown(&options.to))?;
+    if first >= last {
+        let message =
+            format!("{} is not newer than {}: rehearse FROM TO, in the order of the train", options.to, options.from);
+        return Err(RehearsalError::Usage(message));
+    }
+    let audience_of = audience;
+    audience_of.hears(&News::Preparing("making databases".to_owned()));
+    let scratch = Scratch::create(options.server.as_ref(), "live").await?;
+    let other = match Scratch::create(options.server.as_ref(), "fresh").await {
+        Ok(other) => other,
+        Err(error) => {
+            scratch.remove().await?;
+            return Err(error.into());
+        }
+    };
+    let held = hold(project, options, audience, &workloads, [first, last], [&scratch.target, &other.target]).await;
+    let removed = [scratch.remove().await, other.remove().await];
+    let report = held?;
+    for removed in removed {
+        removed?;
+    }
+    Ok(report)
+}
+
+async fn hold(
+    project: &Project,
+    options: &Options,
+    audience: &dyn Audience,
+    workloads: &Workloads,
+    [first, last]: [usize; 2],
+    [target, fresh]: [&Target; 2],
+) -> Result<Report, RehearsalError> {
+    let began_at = jiff::Timestamp::now().as_millisecond();
+    let kind = target.kind();
+    let script = |release: &str| -> Result<Arc<Script>, RehearsalError> {
+        let workload = workloads.of(project, release);
+        let workload = workload.ok_or_else(|| RehearsalError::NoWorkload { release: release.to_owned() })?;
+        Ok(Arc::new(Script::new(workload, release, kind)))
+    };
+    // Each release with files is a hop of its own; those without change nothing but the nodes, and are passed over.
+    let mut stops: Vec<usize> = (first + 1..=last).filter(|at| project.releases[*at].has_files).collect();
+    if stops.last() != Some(&last) {
+        stops.push(last);
+    }
+    let mut hops = Vec::new();
+    let mut old = script(&options.from)?;
+    for (number, stop) in stops.iter().enumerate() {
+        let release = &project.releases[*stop];
+        let new = script(&release.name)?;
+        hops.push(Hop {
+            words: format!("{} → {}", old.release, new.release),
+            old: Arc::clone(&old),
+            new: Arc::clone(&new),
+            release: release.has_files.then_some(release),
+            first: number == 0,
+            last: number + 1 == stops.len(),
+        });
+        old = new;
+    }
+    let hands = Arc::new(Stagehands::new(target.clone(), options.rate));
+    let tool = Tool { program: options.program.clone(), project: project.root.clone(), target: target.clone() };
+    let mut conductor = Conductor {
+        project,
+        options,
+        audience,
+        hands: Arc::clone(&hands),
+        tool,
+        rng: fastrand::Rng::with_seed(options.seed),
+        played: Vec::new(),
+        spans: Vec::new(),
+        injections: Vec::new(),
+        invariants: Vec::new(),
+        commands: Vec::new(),
+        notes: Vec::new(),
+        checks: Vec::new(),
+        old_nodes: Vec::new(),
+        new_nodes: Vec::new(),
+        number: 0,
+        told: Instant::now(),
+        migrated: Duration::ZERO,
+        asked: Instant::now(),
+    };
+    let server = conductor.prepare(&hops[0].old).await?;
+    let lookout = Lookout::start(&hands);
+    let played = conductor.play(&hops, fresh).await;
+    conductor.send_home().await;
+    let (broken, end) = match played {
+        Ok(end) => (None, Some(end)),
+        Err(Halt::Broken(why)) => (Some(why), None),
+        Err(Halt::Error(error)) => return Err(error),
+    };
+    let mut not_in_ledger: Vec<String> =
+        hops.iter().flat_map(|hop| hop.old.unreadable().chain(hop.new.unreadable())).map(str::to_owned).collect();
+    not_in_ledger.sort();
+    not_in_ledger.dedup();
+    let findings = Findings {
+        options,
+        kind,
+        server,
+        began_at,
+        played: conductor.played,
+        spans: conductor.spans,
+        injections: conductor.injections,
+        invariants: conductor.invariants,
+        commands: conductor.commands,
+        notes: conductor.notes,
+        ledger: LedgerReport { writes: hands.ledger.writes(), checks: conductor.checks, not_in_ledger },
+        sightings: lookout.seen(),
+        broken,
+        end,
+    };
+    let measured = std::mem::take(&mut *hands.recorder.measured());
+    Ok(judge::judge(findings, &measured, hands.recorder.now()))
+}
+
+/// What was found at the end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End {
+    /// What differs from the schema that `upgrade` makes from nothing.
+    pub(super) differences: Vec<String>,
+    /// What of ours is there, and would not be after `upgrade`.
+    pub(super) leftovers: Vec<String>,
+}
+
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+impl Conductor<'_> {
+    pub(super) fn now(&self) -> Duration {
+        self.hands.recorder.now()
+    }
+
+    fn tell(&self, news: &News) {
+        self.audience.hears(news);
+    }
+
+    /// Makes FROM's schema and puts its seed in; gives the server's name.
+    async fn prepare(&mut self, old: &Script) -> Result<String, RehearsalError> {
+        self.tell(&News::Preparing(format!("the schema of {}", self.options.from)));
+        let upgrade = vec!["upgrade".to_owned(), "--to".to_owned(), self.options.from.clone()];
+        let ended = self.tool.run(&upgrade).await.map_err(|error| self.program(error))?;
+        if ended.code != Some(0) {
+            return Err(RehearsalError::Preparing(format!("concertina {}: {}", ended.command, ended.error)));
+        }
+        let mut connection = Connection::open(&self.tool.target, false).await?;
+        let schema = connection.inspect().await?;
+        let server = connection.dialect().server().product(connection.dialect().kind());
+        connection.close().await;
+        self.hands.ledger.learn(&schema);
+        self.tell(&News::Preparing(format!("the rows of {}", old.release)));
+        // Its own numbers, so that what comes later is the same however many rows there are.
+        let mut rng = fastrand::Rng::with_seed(self.options.seed ^ 0x5eed);
+        let seeded =
+            node::seed(&self.hands, old, self.options.scale, &mut rng).await.map_err(RehearsalError::Preparing)?;
+        self.notes.push(format!("{seeded} seed operations were done before the first stage"));
+        Ok(server)
+    }
+
+    fn program(&self, error: std::io::Error) -> RehearsalError {
+        RehearsalError::Program { program: self.options.program.display().to_string(), error }
+    }
+
+    async fn play(&mut self, hops: &[Hop<'_>], fresh: &Target) -> Result<End, Halt> {
+        for hop in hops {
+            self.hop(hop).await?;
+        }
+        self.send_home().await;
+        self.finish(fresh).await
+    }
+
+    /// Drains whoever is at work.
+    async fn send_home(&mut self) {
+        for node in self.old_nodes.drain(..).chain(self.new_nodes.drain(..)) {
+            node.drain().await;
+        }
+    }
+
+    fn hire(&mut self, script: &Arc<Script>) -> Node {
+        self.number += 1;
+        Node::start(&self.hands, script, self.number, self.rng.u64(..))
+    }
+
+    fn enter(&mut self, hop: &Hop<'_>, stage: Stage) {
+        let now = self.now();
+        if let Some(last) = self.played.last_mut() {
+            last.ended = now;
+        }
+        self.hands.recorder.enter(self.played.len());
+        self.played.push(Played { hop: hop.words.clone(), stage, began: now, ended: now });
+        *self.hands.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
+        let nodes = [self.old_nodes.len(), self.new_nodes.len()];
+        self.tell(&News::Stage { hop: hop.words.clone(), stage, nodes });
+    }
+
+    async fn hop(&mut self, hop: &Hop<'_>) -> Result<(), Halt> {
+        let schema = self.learn().await?;
+        if let Some(release) = hop.release {
+            self.hands.ledger.regroup(Groups::of(release, &schema));
+        }
+        self.migrated = Duration::MAX;
+        if hop.first {
+            for _ in 0..self.options.nodes {
+                let node = self.hire(&hop.old);
+                self.old_nodes.push(node);
+            }
+        }
+        self.enter(hop, Stage::Quiet);
+        self.run_on(hop, Stage::Quiet, self.options.stage * 2).await?;
+        self.look(hop, Stage::Quiet, true).await?;
+
+        if let Some(release) = hop.release {
+            self.enter(hop, Stage::Expand);
+            self.expand(hop, release).await?;
+            self.run_on(hop, Stage::Expand, self.options.stage).await?;
+            self.learn().await?;
+            self.look(hop, Stage::Expand, true).await?;
+
+            self.enter(hop, Stage::Migrate);
+            self.migrate(hop, release).await?;
+            self.migrated = self.now();
+            self.run_on(hop, Stage::Migrate, self.options.stage).await?;
+            self.look(hop, Stage::Migrate, true).await?;
+        }
+
+        self.enter(hop, Stage::Mixed);
+        self.mix(hop).await?;
+        self.look(hop, Stage::Mixed, true).await?;
+        // From here on there are new nodes alone.
+        self.old_nodes = Vec::new();
+        if let Some(release) = hop.release {
+            // The old columns are about to go: now or never.
+            self.hold_ledger(true).await?;
+            self.enter(hop, Stage::Contract);
+            self.contract(hop, release).await?;
+            self.run_on(hop, Stage::Contract, self.options.stage / 2).await?;
+            self.learn().await?;
+            self.look(hop, Stage::Contract, true).await?;
+        }
+
+        self.enter(hop, Stage::After);
+        self.run_on(hop, Stage::After, self.options.stage).await?;
+        self.look(hop, Stage::After, true).await?;
+        if let Some(last) = self.played.last_mut() {
+            last.ended = self.hands.recorder.now();
+        }
+        if !hop.last {
+            self.old_nodes = std::mem::take(&mut self.new_nodes);
+        }
+        Ok(())
+    }
+
+    /// Reads the live schema, and tells it the ledger.
+    pub(super) async fn learn(&mut self) -> Result<Schema, Halt> {
+        let mut connection = Connection::open(&self.tool.target, false).await?;
+        let schema = connection.inspect().await;
+        connection.close().await;
+        let schema = schema?;
+        self.hands.ledger.learn(&schema);
+        Ok(schema)
+    }
+
+    /// Lets the nodes work for the rest of a stage's time.
+    async fn run_on(&mut self, hop: &Hop<'_>, stage: Stage, least: Duration) -> Result<(), Halt> {
+        let began = self.played.last().map_or(Duration::ZERO, |played| played.began);
+        self.wait_until(hop, stage, began + least).await
+    }
+
+    /// Waits, tells how it goes, and asks the invariants at random moments.
+    async fn wait_until(&mut self, hop: &Hop<'_>, stage: Stage, moment: Duration) -> Result<(), Halt> {
+        const TICK: Duration = Duration::from_millis(50);
+        while let Some(left) = moment.checked_sub(self.now()) {
+            tokio::time::sleep(left.min(TICK)).await;
+            self.breathe()?;
+            let pause = Duration::from_millis(self.rng.u64(300..1_500));
+            if self.asked.elapsed() > pause {
+                self.look(hop, stage, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how it goes, and stops where somebody asked for that.
+    pub(super) fn breathe(&mut self) -> Result<(), Halt> {
+        if self.audience.interrupted() {
+            return Err(Halt::Error(RehearsalError::Interrupted));
+        }
+        if self.told.elapsed() > Duration::from_millis(200) {
+            self.told = Instant::now();
+            self.tell(&News::Live(self.hands.recorder.live()));
+        }
+        Ok(())
+    }
+
+    /// Runs a command to its end while the nodes work, and keeps what it did.
+    pub(super) async fn run(&mut self, command: &str) -> Result<Ended, Halt> {
+        let run = self.tool.start(&words(command)).map_err(|error| self.program(error))?;
+        self.finish_run(run, Vec::new()).await
+    }
+
+    pub(super) fn start(&self, command: &str) -> Result<super::tool::Run, Halt> {
+        Ok(self.tool.start(&words(command)).map_err(|error| self.program(error))?)
+    }
+
+    pub(super) async fn finish_run(&mut self, run: super::tool::Run, said: Vec<Said>) -> Result<Ended, Halt> {
+        let ended = run.end_with(said);
+        tokio::pin!(ended);
+        let ended = loop {
+            match tokio::time::timeout(Duration::from_millis(50), &mut ended).await {
+                Ok(ended) => break ended.map_err(|error| self.program(error))?,
+                Err(_) => self.breathe()?,
+            }
+        };
+        self.keep(&ended);
+        self.tell(&News::Ran { command: ended.command.clone(), code: ended.code, took: ended.took });
+        Ok(ended)
+    }
+
+    /// Notes what a command is expected to have come to; the upgrade cannot go on where it has not.
+    pub(super) fn require(&mut self, ended: &Ended, codes: &[i32]) -> Result<(), Halt> {
+        let holds = ended.code.is_some_and(|code| codes.contains(&code));
+        let code = ended.code.map_or("killed".to_owned(), |code| format!("exit {code}"));
+        let error = if ended.error.is_empty() { String::new() } else { format!(": {}", ended.error) };
+        let found = format!("{code} after {} ms{error}", ms(ended.took));
+        self.commands.push((ended.command.clone(), holds, found.clone()));
+        if holds { Ok(()) } else { Err(Halt::Broken(format!("concertina {} ended with {found}", ended.command))) }
+    }
+
+    /// Keeps the spans of a command's steps.
+    fn keep(&mut self, ended: &Ended) {
+        let began = self.hands.recorder.since(ended.began);
+        let end = began + ended.took;
+        let span = |from: Duration, to: Duration, what: &str| Span {
+            began_ms: ms(from),
+            ended_ms: ms(to),
+            command: ended.command.clone(),
+            what: what.to_owned(),
+        };
+        self.spans.push(span(began, end, ""));
+        let mut open: Option<(Duration, String)> = None;
+        for said in &ended.said {
+            let at = self.hands.recorder.since(said.at);
+            let text = |key: &str| said.event[key].as_str().unwrap_or_default().to_owned();
+            match said.event["event"].as_str().unwrap_or_default() {
+                "step_started" => open = Some((at, text("step"))),
+                "backfill_started" => open = Some((at, format!("backfill {}", text("backfill")))),
+                "step_done" | "backfill_stopped" => {
+                    if let Some((from, what)) = open.take() {
+                        self.spans.push(span(from, at, &what));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some((from, what)) = open {
+            self.spans.push(span(from, end, &what));
+        }
+    }
+
+    /// Asks every invariant of the moment, and where it is asked to prove all, those of the syncs.
+    pub(super) async fn look(&mut self, hop: &Hop<'_>, stage: Stage, prove: bool) -> Result<(), Halt> {
+        self.asked = Instant::now();
+        let mut asked = Vec::new();
+        for (script, usual) in [(&hop.old, &Stage::OLD[..]), (&hop.new, &Stage::NEW[..])] {
+            for invariant in script.invariants.iter().filter(|invariant| invariant.holds_in(stage, usual)) {
+                asked.push((script.release.clone(), invariant.clone()));
+            }
+        }
+        // A release whose workload is that of the one before it has the same invariants.
+        asked.dedup_by(|a, b| a.1.name == b.1.name);
+        if !asked.is_empty() {
+            let mut connection = node::open(&self.tool.target, &hop.new, 0).await?;
+            for (release, invariant) in asked {
+                let answer = connection.exchange(&invariant.sql).await;
+                let broken = match answer {
+                    Ok(answer) => answer.rows.first().map(|row| {
+                        let values: Vec<String> = row
+                            .iter()
+                            .map(|(name, text)| format!("{name} = {}", text.as_deref().unwrap_or("NULL")))
+                            .collect();
+                        format!("{} rows break it, among them {}", answer.rows.len(), values.join(", "))
+                    }),
+                    // Nobody else could ask it either.
+                    Err(error) if error.class() == crate::db::Class::LockTimeout => continue,
+                    Err(error) => Some(format!("it could not be asked: {error}")),
+                };
+                self.asked_invariant(&release, &invariant.name, "workload", stage, broken);
+            }
+            connection.close().await;
+        }
+        let provable = matches!(stage, Stage::Expand | Stage::Migrate | Stage::Mixed);
+        if let Some(release) = hop.release.filter(|release| prove && provable && release.syncs().next().is_some()) {
+            let verified =
+                engine::verify(self.project, &self.tool.target, Some(&release.name), true, &Deaf(self.audience))
+                    .await?;
+            let syncs: Vec<String> = release.syncs().map(|(_, sync)| sync.name).collect();
+            for proof in verified.proofs.iter().filter(|proof| syncs.contains(&proof.subject)) {
+                let broken = (!proof.holds)
+                    .then(|| format!("{}: {}", proof.meaning.clone().unwrap_or_default(), proof.keys.join("; ")));
+                self.asked_invariant(&release.name, &proof.subject, "sync", stage, broken);
+            }
+        }
+        Ok(())
+    }
+
+    fn asked_invariant(&mut self, release: &str, name: &str, kind: &'static str, stage: Stage, broken: Option<String>) {
+        let at = self.now();
+        let known = self.invariants.iter_mut().find(|known| known.name == name && known.kind == kind);
+        let report = match known {
+            Some(known) => known,
+            None => {
+                let (release, name) = (release.to_owned(), name.to_owned());
+                self.invariants.push(InvariantReport { release, name, kind, asked: 0, broken: 0, first: None });
+                let last = self.invariants.len() - 1;
+                &mut self.invariants[last]
+            }
+        };
+        report.asked += 1;
+        let Some(broken) = broken else { return };
+        report.broken += 1;
+        if report.first.is_none() {
+            let words = format!("{stage}, at {:.1} s: {broken}", at.as_secs_f64());
+            report.first = Some(words.clone());
+            let trouble = format!("the invariant `{name}` does not hold: {words}");
+            self.tell(&News::Trouble(trouble));
+        }
+    }
+
+    /// The old nodes go one by one, and new ones come in their places.
+    async fn mix(&mut self, hop: &Hop<'_>) -> Result<(), Halt> {
+        let began = self.now();
+        let whole = self.options.stage * 2;
+        if hop.release.is_some() {
+            for release in [&hop.old.release, &hop.new.release] {
+                let ended = self.run(&format!("check --release {release}")).await?;
+                self.require(&ended, &[0])?;
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a handful of nodes")]
+        let steps = 2 * self.options.nodes as u32 + 1;
+        let mut step = 0;
+        // The new ones first, so that both are at work for a while.
+        for _ in 0..self.options.nodes {
+            step += 1;
+            let node = self.hire(&hop.new);
+            self.new_nodes.push(node);
+            self.wait_until(hop, Stage::Mixed, began + whole * step / steps).await?;
+        }
+        if let Some(release) = hop.release {
+            self.too_early(hop, release).await?;
+            self.look(hop, Stage::Mixed, true).await?;
+        }
+        while let Some(node) = self.old_nodes.pop() {
+            node.drain().await;
+            step += 1;
+            self.wait_until(hop, Stage::Mixed, began + whole * step / steps).await?;
+        }
+        self.wait_until(hop, Stage::Mixed, began + whole).await
+    }
+
+    async fn contract(&mut self, hop: &Hop<'_>, release: &Release) -> Result<(), Halt> {
+        const AGAIN: usize = 3;
+        for round in 0..=AGAIN {
+            let ended = self.beside("contract --quiet-period 0s", "contract").await?;
+            if ended.code == Some(6) && round < AGAIN && ended.error.contains("not migrated") {
+                // What old nodes wrote last, where no sync carries it over: an operator runs migrate again.
+                self.notes.push(format!("contract found rows that old nodes wrote last: {}", ended.error));
+                let again = self.run("migrate").await?;
+                self.require(&again, &[0])?;
+                self.migrated = self.now();
+                continue;
+            }
+            self.require(&ended, &[0])?;
+            break;
+        }
+        if !release.contract.is_empty() {
+            let ended = self.run(&format!("check --release {}", hop.old.release)).await?;
+            let holds = ended.code == Some(6);
+            self.injections.push(Injection {
+                at_ms: ms(self.now()),
+                kind: "old-node-check",
+                what: format!("check --release {}, once contract is done", hop.old.release),
+                outcome: if holds { "the answer is no".to_owned() } else { format!("exit {:?}", ended.code) },
+                holds: Some(holds),
+            });
+        }
+        Ok(())
+    }
+
+    /// Holds every row against the ledger, while all nodes pause.
+    async fn hold_ledger(&mut self, adopt: bool) -> Result<(), Halt> {
+        let hands = Arc::clone(&self.hands);
+        let _down = hands.curtain.write().await;
+        let mut connection = Connection::open(&self.tool.target, false).await?;
+        let checked = hands.ledger.check(&mut connection, self.migrated).await?;
+        for lost in &checked.first {
+            let column = lost.column.as_deref().map_or_else(String::new, |column| format!(", {column}"));
+            let words =
+                format!("{} ({}{column}): expected {}, found {}", lost.table, lost.key, lost.expected, lost.found);
+            self.tell(&News::Trouble(format!("a write is lost: {words}")));
+        }
+        self.checks.push(checked);
+        if adopt {
+            hands.ledger.adopt(&mut connection, self.hands.recorder.now()).await?;
+        }
+        connection.close().await;
+        Ok(())
+    }
+
+    async fn finish(&mut self, fresh: &Target) -> Result<End, Halt> {
+        self.hold_ledger(false).await?;
+        self.tell(&News::Preparing("the same release from nothing, to compare".to_owned()));
+        let other = Tool { target: fresh.clone(), ..self.tool.clone() };
+        let upgrade = vec!["upgrade".to_owned(), "--to".to_owned(), self.options.to.clone()];
+        let ended = other.run(&upgrade).await.map_err(|error| self.program(error))?;
+        if ended.code != Some(0) {
+            return Err(Halt::Broken(format!("concertina {} on an empty database: {}", ended.command, ended.error)));
+        }
+        let deaf = Deaf(self.audience);
+        let mut found = Vec::new();
+        for target in [fresh, &self.tool.target] {
+            let mut connection = Connection::open(target, false).await?;
+            let schema = connection.inspect().await;
+            connection.close().await;
+            let own = engine::uninstall(self.project, target, &UninstallOptions::default(), &deaf).await?;
+            let own: Vec<String> =
+                own.objects.iter().map(|object| format!("{:?} {}", object.kind, object.name)).collect();
+            found.push((schema?, own));
+        }
+        let [(wanted, wanted_own), (live, live_own)] = found.as_slice() else { return Ok(End::default()) };
+        let leftovers = live_own.iter().filter(|object| !wanted_own.contains(object)).cloned().collect();
+        Ok(End { differences: between(wanted, live), leftovers })
+    }
+}
+
+/// What differs between two schemas.
+fn between(wanted: &Schema, live: &Schema) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, table) in &wanted.tables {
+        match live.tables.get(name) {
+            None => found.push(format!("table {name} is missing")),
+            Some(live) => {
+                let differences = differences(&table.objects(), &live.objects());
+                found.extend(
+                    differences.iter().map(|difference| difference.words("is there, and `upgrade` makes none", "not")),
+                );
+            }
+        }
+    }
+    let extra = live.tables.keys().filter(|name| !wanted.tables.contains_key(*name));
+    found.extend(extra.map(|name| format!("table {name} is there, and `upgrade` makes none")));
+    if wanted.enums != live.enums {
+        found.push(format!("the enum types are {:?}, not {:?}", live.enums, wanted.enums));
+    }
+    if wanted.views != live.views {
+        found.push("the views are others".to_owned());
+    }
+    found
+}

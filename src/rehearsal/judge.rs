@@ -1,0 +1,524 @@
+//! Makes the report of what was found, and the verdict.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use super::conductor::{End, Options, Played, ms};
+use super::measure::{Measured, Outcome, Sample};
+use super::report::{
+    Assertion, Evidence, FailureReport, Impact, Injection, InvariantReport, Latency, LedgerReport, OperationReport,
+    POINT_MS, Point, Report, Span, StageReport, Stall, Statistics, Verdict,
+};
+use super::stalls::Sighting;
+use super::statistics::{FLOOR_MS, LEVEL, WINDOW_MS, fisher, holm, rosenbaum};
+use crate::catalog::Stage;
+use crate::dialect::Kind;
+
+/// What was found, before it is judged.
+#[derive(Debug)]
+pub(super) struct Findings<'o> {
+    pub(super) options: &'o Options,
+    pub(super) kind: Kind,
+    pub(super) server: String,
+    pub(super) began_at: i64,
+    pub(super) played: Vec<Played>,
+    pub(super) spans: Vec<Span>,
+    pub(super) injections: Vec<Injection>,
+    pub(super) invariants: Vec<InvariantReport>,
+    /// Commands that were expected to end well, whether they did, and how.
+    pub(super) commands: Vec<(String, bool, String)>,
+    pub(super) notes: Vec<String>,
+    pub(super) ledger: LedgerReport,
+    pub(super) sightings: Vec<Sighting>,
+    /// Why it could not go on to the end.
+    pub(super) broken: Option<String>,
+    pub(super) end: Option<End>,
+}
+
+/// The latencies of a stage, by operation.
+type ByOperation<'m> = BTreeMap<usize, Vec<&'m Sample>>;
+
+pub(super) fn judge(found: Findings<'_>, measured: &Measured, took: Duration) -> Report {
+    let thresholds = thresholds(measured, &found.played);
+    let failures = failures(measured, &found.played);
+    let mut stages: Vec<StageReport> = found
+        .played
+        .iter()
+        .enumerate()
+        .map(|(number, played)| stage_report(number, played, measured, &found, &thresholds))
+        .collect();
+    correct(&mut stages);
+    let mut notes = found.notes.clone();
+    if measured.passed_over > 0 {
+        notes.push(format!("{} operations had no row to be done with, and were passed over", measured.passed_over));
+    }
+    if measured.samples.is_empty() {
+        notes.push("no operation was done: the stages were too short, or the rate too low".to_owned());
+    }
+    let assertions = assertions(&found, &stages, &failures);
+    let verdict = assertions.iter().take_while(|assertion| assertion.holds).last();
+    let verdict = verdict.map_or(Verdict::Failed, |assertion| assertion.name);
+    let options = found.options;
+    Report {
+        from: options.from.clone(),
+        to: options.to.clone(),
+        database: found.kind.key().to_owned(),
+        server: found.server,
+        seed: options.seed,
+        nodes: options.nodes,
+        rate: options.rate,
+        scale: options.scale,
+        began_at: found.began_at,
+        duration_ms: ms(took),
+        verdict,
+        required: options.require,
+        passed: verdict.reaches(options.require),
+        assertions,
+        stages,
+        series: series(measured, took),
+        spans: found.spans,
+        injections: found.injections,
+        invariants: found.invariants,
+        failures,
+        ledger: found.ledger,
+        statistics: Statistics {
+            tests: "Fisher's exact test of slow windows, and Rosenbaum's test of windows beyond every quiet one; one-sided, against the \
+                    hop's quiet stage; corrected by Holm for all tests of the rehearsal",
+            assumes: "windows are independent, and without an impact exchangeable between the stages: the machine was as busy \
+                      with other things in one as in the other",
+            level: LEVEL,
+            window_ms: WINDOW_MS,
+            floor_ms: FLOOR_MS,
+            thresholds: thresholds.into_iter().collect(),
+        },
+        notes,
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// Latencies as a histogram of microseconds, with three digits, up to ten minutes.
+fn histogram<'m>(samples: impl Iterator<Item = &'m Sample>) -> Histogram<u64> {
+    const LONGEST: u64 = 600_000_000;
+    let mut histogram = Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are sound");
+    for sample in samples {
+        let micros = u64::try_from(sample.latency.as_micros()).unwrap_or(LONGEST);
+        histogram.saturating_record(micros.max(1));
+    }
+    histogram
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds, for people")]
+fn in_milliseconds(micros: u64) -> f64 {
+    micros as f64 / 1e3
+}
+
+fn latency(histogram: &Histogram<u64>) -> Latency {
+    let mut buckets: Vec<(f64, u64)> = Vec::new();
+    // From a tenth of a millisecond on; a bucket ends at half as much again as the one before.
+    for value in histogram.iter_recorded() {
+        let mut end = 0.1_f64;
+        let at = in_milliseconds(value.value_iterated_to());
+        while end < at {
+            end *= 1.5;
+        }
+        let end = (end * 1e3).round() / 1e3;
+        match buckets.last_mut() {
+            Some((last, count)) if last.total_cmp(&end).is_eq() => *count += value.count_at_value(),
+            _ => buckets.push((end, value.count_at_value())),
+        }
+    }
+    Latency {
+        count: histogram.len(),
+        p50_ms: in_milliseconds(histogram.value_at_quantile(0.5)),
+        p95_ms: in_milliseconds(histogram.value_at_quantile(0.95)),
+        p99_ms: in_milliseconds(histogram.value_at_quantile(0.99)),
+        max_ms: in_milliseconds(histogram.max()),
+        histogram: buckets,
+    }
+}
+
+/// What is slow, by the operation's name: the 99th percentile of its quiet latencies, and the floor at least. An operation that the
+/// quiet stage does not know has that of all.
+fn thresholds(measured: &Measured, played: &[Played]) -> BTreeMap<String, f64> {
+    let quiet: Vec<&Sample> = measured
+        .samples
+        .iter()
+        .filter(|sample| played.get(sample.stage).is_some_and(|played| played.stage == Stage::Quiet))
+        .collect();
+    let of = |samples: Vec<&Sample>| latency(&histogram(samples.into_iter())).p99_ms.max(FLOOR_MS);
+    let all = of(quiet.clone());
+    let mut thresholds = BTreeMap::new();
+    for subject in &measured.subjects {
+        let own: Vec<&Sample> = quiet
+            .iter()
+            .copied()
+            .filter(|sample| measured.subjects[sample.task].operation == subject.operation)
+            .collect();
+        let threshold = if own.is_empty() { all } else { of(own) };
+        thresholds.insert(subject.operation.clone(), threshold);
+    }
+    thresholds
+}
+
+/// The windows of a stage, each with the largest of its operations' latencies by their thresholds.
+fn windows(stage: usize, measured: &Measured, thresholds: &BTreeMap<String, f64>) -> Vec<f64> {
+    let mut windows: BTreeMap<u64, f64> = BTreeMap::new();
+    for sample in measured.samples.iter().filter(|sample| sample.stage == stage) {
+        let threshold = thresholds.get(&measured.subjects[sample.task].operation).copied().unwrap_or(FLOOR_MS);
+        let value = milliseconds(sample.latency) / threshold;
+        let window = windows.entry(ms(sample.due) / WINDOW_MS).or_default();
+        *window = window.max(value);
+    }
+    windows.into_values().collect()
+}
+
+fn impact(
+    number: usize,
+    measured: &Measured,
+    found: &Findings<'_>,
+    thresholds: &BTreeMap<String, f64>,
+) -> Option<Impact> {
+    let played = &found.played[number];
+    let quiet_number = found.played.iter().position(|other| other.hop == played.hop && other.stage == Stage::Quiet)?;
+    if quiet_number == number {
+        return None;
+    }
+    let (own, quiet) = (windows(number, measured, thresholds), windows(quiet_number, measured, thresholds));
+    let most = quiet.iter().copied().fold(1.0, f64::max);
+    let count = |values: &[f64], least: f64| values.iter().filter(|value| **value > least).count() as u64;
+    let (all, quiet_all) = (own.len() as u64, quiet.len() as u64);
+    let (slow, quiet_slow, beyond) = (count(&own, 1.0), count(&quiet, 1.0), count(&own, most));
+    Some(Impact {
+        windows: [all, quiet_all],
+        slow: [slow, quiet_slow],
+        beyond,
+        fisher_p: fisher(slow, all, quiet_slow, quiet_all),
+        rosenbaum_p: rosenbaum(beyond, all, quiet_all),
+        significant: false,
+    })
+}
+
+/// Marks what is significant among all tests of the rehearsal.
+fn correct(stages: &mut [StageReport]) {
+    let p: Vec<f64> = stages
+        .iter()
+        .filter_map(|stage| stage.impact.as_ref())
+        .flat_map(|impact| [impact.fisher_p, impact.rosenbaum_p])
+        .collect();
+    let significant = holm(&p, LEVEL);
+    let impacts = stages.iter_mut().filter_map(|stage| stage.impact.as_mut());
+    for (impact, pair) in impacts.zip(significant.chunks(2)) {
+        impact.significant = pair.contains(&true);
+    }
+}
+
+fn stage_report(
+    number: usize,
+    played: &Played,
+    measured: &Measured,
+    found: &Findings<'_>,
+    thresholds: &BTreeMap<String, f64>,
+) -> StageReport {
+    let samples: Vec<&Sample> = measured.samples.iter().filter(|sample| sample.stage == number).collect();
+    let mut by_operation: ByOperation<'_> = BTreeMap::new();
+    for sample in &samples {
+        by_operation.entry(sample.task).or_default().push(sample);
+    }
+    let failed = |samples: &[&Sample]| samples.iter().filter(|sample| sample.outcome == Outcome::Failed).count() as u64;
+    let done = samples.len() as u64 - failed(&samples);
+    let seconds = (played.ended.saturating_sub(played.began)).as_secs_f64().max(0.001);
+    let operations = by_operation
+        .iter()
+        .map(|(task, samples)| OperationReport {
+            release: measured.subjects[*task].release.clone(),
+            operation: measured.subjects[*task].operation.clone(),
+            failed: failed(samples),
+            latency: latency(&histogram(samples.iter().copied())),
+        })
+        .collect();
+    let longest = samples.iter().max_by_key(|sample| sample.latency);
+    let stall = longest.map(|sample| stall(sample, measured, found));
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let throughput = (done as f64 / seconds * 10.0).round() / 10.0;
+    StageReport {
+        hop: played.hop.clone(),
+        stage: played.stage,
+        began_ms: ms(played.began),
+        ended_ms: ms(played.ended),
+        done,
+        failed: failed(&samples),
+        retries: samples.iter().map(|sample| u64::from(sample.retries)).sum(),
+        throughput,
+        latency: latency(&histogram(samples.iter().copied())),
+        operations,
+        stall,
+        impact: impact(number, measured, found, thresholds),
+    }
+}
+
+fn stall(sample: &Sample, measured: &Measured, found: &Findings<'_>) -> Stall {
+    let (from, to) = (sample.due, sample.due + sample.latency);
+    let subject = &measured.subjects[sample.task];
+    let seen = found.sightings.iter().filter(|sighting| sighting.at >= from && sighting.at <= to);
+    // The one seen first stands in front of the others.
+    let held_by = seen.min_by_key(|sighting| sighting.since).map(|sighting| sighting.holder.clone());
+    let (began, ended) = (ms(from), ms(to));
+    let during = found.spans.iter().filter(|span| span.began_ms <= ended && span.ended_ms >= began);
+    let mut during: Vec<String> = during
+        .map(|span| if span.what.is_empty() { format!("concertina {}", span.command) } else { span.what.clone() })
+        .collect();
+    during.dedup();
+    Stall {
+        at_ms: began,
+        took_ms: milliseconds(sample.latency),
+        release: subject.release.clone(),
+        operation: subject.operation.clone(),
+        held_by,
+        during,
+    }
+}
+
+fn series(measured: &Measured, took: Duration) -> Vec<Point> {
+    let mut points: Vec<Vec<&Sample>> = Vec::new();
+    points.resize_with(usize::try_from(ms(took) / POINT_MS + 1).unwrap_or(0), Vec::new);
+    for sample in &measured.samples {
+        let at = usize::try_from(ms(sample.due) / POINT_MS).unwrap_or(usize::MAX);
+        if let Some(point) = points.get_mut(at) {
+            point.push(sample);
+        }
+    }
+    let point = |(number, samples): (usize, Vec<&Sample>)| {
+        let failed = samples.iter().filter(|sample| sample.outcome == Outcome::Failed).count() as u64;
+        let latency = latency(&histogram(samples.iter().copied()));
+        Point {
+            at_ms: number as u64 * POINT_MS,
+            done: latency.count - failed,
+            failed,
+            p50_ms: latency.p50_ms,
+            p99_ms: latency.p99_ms,
+            max_ms: latency.max_ms,
+        }
+    };
+    points.into_iter().enumerate().map(point).collect()
+}
+
+/// The operations that failed, each kind once; one that fails as often in the quiet stage is natural.
+fn failures(measured: &Measured, played: &[Played]) -> Vec<FailureReport> {
+    let mut reports: Vec<FailureReport> = Vec::new();
+    let mut kinds: BTreeMap<(usize, usize, &str), usize> = BTreeMap::new();
+    let stage_of = |number: usize| played.get(number).map_or(Stage::Quiet, |played| played.stage);
+    for trouble in &measured.troubles {
+        let place = (trouble.stage, trouble.task, trouble.kind.as_str());
+        if let Some(at) = kinds.get(&place) {
+            reports[*at].count += 1;
+            continue;
+        }
+        kinds.insert(place, reports.len());
+        let subject = &measured.subjects[trouble.task];
+        reports.push(FailureReport {
+            release: subject.release.clone(),
+            operation: subject.operation.clone(),
+            stage: stage_of(trouble.stage),
+            at_ms: ms(trouble.at),
+            count: 1,
+            message: trouble.message.clone(),
+            natural: false,
+        });
+    }
+    for ((stage, task, kind), at) in &kinds {
+        let operation = &measured.subjects[*task].operation;
+        let same = |sample: &&Sample| measured.subjects[sample.task].operation == *operation;
+        let quiet = |number: usize| stage_of(number) == Stage::Quiet;
+        let all = measured.samples.iter().filter(same).filter(|sample| sample.stage == *stage).count() as u64;
+        let quiet_all = measured.samples.iter().filter(same).filter(|sample| quiet(sample.stage)).count() as u64;
+        let of_kind = measured.troubles.iter().filter(|trouble| {
+            quiet(trouble.stage) && trouble.kind == *kind && measured.subjects[trouble.task].operation == *operation
+        });
+        let quiet_failed = of_kind.count() as u64;
+        let more =
+            fisher(reports[*at].count, all.max(reports[*at].count), quiet_failed, quiet_all.max(quiet_failed)) < LEVEL;
+        reports[*at].natural = quiet(*stage) || (quiet_failed > 0 && !more);
+    }
+    reports
+}
+
+fn evidence(what: impl Into<String>, holds: bool, found: impl Into<String>) -> Evidence {
+    Evidence { what: what.into(), holds, found: found.into() }
+}
+
+/// The four assertions, each with its evidence.
+fn assertions(found: &Findings<'_>, stages: &[StageReport], failures: &[FailureReport]) -> Vec<Assertion> {
+    let assertion = |name, says, evidence: Vec<Evidence>| Assertion {
+        name,
+        says,
+        holds: evidence.iter().all(|evidence| evidence.holds),
+        evidence,
+    };
+    vec![
+        assertion(
+            Verdict::Upgrade,
+            "the database comes from the old release to the new one with all its data",
+            upgrade(found),
+        ),
+        assertion(Verdict::Rolling, "nodes of both releases work on one database, and agree", rolling(found, stages)),
+        assertion(
+            Verdict::ZeroDowntime,
+            "no request fails that would not fail without the upgrade",
+            downtime(found, stages, failures),
+        ),
+        assertion(Verdict::ZeroImpact, "no request is slower than it would be without the upgrade", impacts(stages)),
+    ]
+}
+
+fn upgrade(found: &Findings<'_>) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    let wrong: Vec<&(String, bool, String)> = found.commands.iter().filter(|(_, holds, _)| !holds).collect();
+    let ran = match (&found.broken, wrong.first()) {
+        (Some(why), _) => evidence("every phase ends well", false, why.clone()),
+        (None, Some((command, _, how))) => {
+            evidence("every phase ends well", false, format!("concertina {command}: {how}"))
+        }
+        (None, None) => evidence("every phase ends well", true, format!("{} commands", found.commands.len())),
+    };
+    all.push(ran);
+    let resilience: Vec<&Injection> =
+        found.injections.iter().filter(|injection| matches!(injection.kind, "kill" | "restart" | "rollback")).collect();
+    let bad = resilience.iter().find(|injection| injection.holds == Some(false));
+    let told =
+        resilience.iter().filter(|injection| injection.holds == Some(true) && injection.kind != "restart").count();
+    all.push(match bad {
+        Some(bad) => evidence("it survives kill -9 and rollback", false, format!("{}: {}", bad.what, bad.outcome)),
+        None => evidence("it survives kill -9 and rollback", true, format!("{told} of them")),
+    });
+    let checks = &found.ledger.checks;
+    let (rows, values) = checks.last().map_or((0, 0), |checked| (checked.rows, checked.values));
+    let lost = found.ledger.lost();
+    let first = checks.iter().flat_map(|checked| &checked.first).next();
+    let words = match first {
+        Some(lost_one) => {
+            let column = lost_one.column.as_deref().map_or_else(String::new, |column| format!(", {column}"));
+            format!(
+                "{lost} lost, the first in {} ({}{column}): expected {}, found {}",
+                lost_one.table, lost_one.key, lost_one.expected, lost_one.found
+            )
+        }
+        None => format!("{} writes, {rows} rows and {values} values compared", found.ledger.writes),
+    };
+    // Where it was broken before the end, nobody has looked: that is told by what broke it.
+    all.push(evidence("no write is lost", lost == 0 && (!checks.is_empty() || found.broken.is_some()), words));
+    if let Some(end) = &found.end {
+        let same = end.differences.is_empty();
+        let words = if same { "it is".to_owned() } else { end.differences.join("; ") };
+        all.push(evidence("the schema is the one that `upgrade` makes from nothing", same, words));
+        let clean = end.leftovers.is_empty();
+        let words = if clean { "nothing".to_owned() } else { end.leftovers.join(", ") };
+        all.push(evidence("nothing is left over", clean, words));
+    }
+    all
+}
+
+fn rolling(found: &Findings<'_>, stages: &[StageReport]) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for stage in stages.iter().filter(|stage| stage.stage == Stage::Mixed) {
+        let mut releases: BTreeMap<&str, u64> = BTreeMap::new();
+        for operation in &stage.operations {
+            *releases.entry(&operation.release).or_default() += operation.latency.count - operation.failed;
+        }
+        let words: Vec<String> =
+            releases.iter().map(|(release, count)| format!("{release} {count} operations")).collect();
+        let both = releases.len() > 1 && releases.values().all(|count| *count > 0);
+        all.push(evidence(format!("both releases are at work at once ({})", stage.hop), both, words.join(", ")));
+    }
+    if all.is_empty() {
+        all.push(evidence("both releases are at work at once", false, "it did not come to that"));
+    }
+    for (kind, what) in
+        [("workload", "every invariant holds at every moment"), ("sync", "every sync is in step at every moment")]
+    {
+        let of_kind: Vec<&InvariantReport> =
+            found.invariants.iter().filter(|invariant| invariant.kind == kind).collect();
+        let asked: u64 = of_kind.iter().map(|invariant| invariant.asked).sum();
+        let broken = of_kind.iter().find(|invariant| invariant.broken > 0);
+        all.push(match broken {
+            Some(broken) => {
+                let first = broken.first.clone().unwrap_or_default();
+                evidence(
+                    what,
+                    false,
+                    format!("`{}` broke {} times of {}; {first}", broken.name, broken.broken, broken.asked),
+                )
+            }
+            None => evidence(what, true, format!("{} of them, asked {asked} times", of_kind.len())),
+        });
+    }
+    let gates: Vec<&Injection> = found
+        .injections
+        .iter()
+        .filter(|injection| matches!(injection.kind, "second-runner" | "early-contract" | "old-node-check"))
+        .collect();
+    let bad = gates.iter().find(|injection| injection.holds == Some(false));
+    let told = gates.iter().filter(|injection| injection.holds == Some(true)).count();
+    all.push(match bad {
+        Some(bad) => evidence("what must be refused is refused", false, format!("{}: {}", bad.what, bad.outcome)),
+        None => evidence(
+            "what must be refused is refused",
+            true,
+            format!("{told} of {}, the others came too late", gates.len()),
+        ),
+    });
+    all
+}
+
+fn downtime(found: &Findings<'_>, stages: &[StageReport], failures: &[FailureReport]) -> Vec<Evidence> {
+    let done: u64 = stages.iter().map(|stage| stage.done).sum();
+    let unnatural: Vec<&FailureReport> = failures.iter().filter(|failure| !failure.natural).collect();
+    let count: u64 = unnatural.iter().map(|failure| failure.count).sum();
+    let failed = match unnatural.first() {
+        Some(first) => evidence(
+            "no operation fails",
+            false,
+            format!(
+                "{count} failed, the first in {}, `{}` of {}: {}",
+                first.stage, first.operation, first.release, first.message
+            ),
+        ),
+        None if done == 0 => evidence("no operation fails", false, "no operation was done"),
+        None => {
+            let natural: u64 = failures.iter().map(|failure| failure.count).sum();
+            let retries: u64 = stages.iter().map(|stage| stage.retries).sum();
+            let natural =
+                if natural == 0 { String::new() } else { format!("; {natural} failed as they do without an upgrade") };
+            evidence("no operation fails", true, format!("{done} done, {retries} transactions tried again{natural}"))
+        }
+    };
+    let longest = stages.iter().filter_map(|stage| stage.stall.as_ref()).max_by(|a, b| a.took_ms.total_cmp(&b.took_ms));
+    let patience = milliseconds(found.options.patience);
+    let words = longest.map_or_else(
+        || "no operation was done".to_owned(),
+        |stall| format!("the longest took {:.0} ms", stall.took_ms),
+    );
+    let patient = longest.is_some_and(|stall| stall.took_ms <= patience);
+    vec![failed, evidence(format!("no operation takes longer than {patience:.0} ms"), patient, words)]
+}
+
+fn impacts(stages: &[StageReport]) -> Vec<Evidence> {
+    let mut all = Vec::new();
+    for stage in stages {
+        let Some(impact) = &stage.impact else { continue };
+        let [own, quiet] = impact.windows;
+        let words = format!(
+            "{} of {own} windows slow, {} of {quiet} quiet ones (p = {:.2e}); {} beyond every quiet one (p = {:.2e})",
+            impact.slow[0], impact.slow[1], impact.fisher_p, impact.beyond, impact.rosenbaum_p
+        );
+        all.push(evidence(format!("{} is as fast as quiet ({})", stage.stage, stage.hop), !impact.significant, words));
+    }
+    if all.is_empty() {
+        all.push(evidence("the stages are as fast as quiet", false, "it did not come to that"));
+    }
+    all
+}
