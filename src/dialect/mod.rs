@@ -206,6 +206,11 @@ pub trait Triggers {
     fn drop_sync(&self, sync: &Sync) -> Script;
     /// A query with one row, two integers: milliseconds since the epoch of a sync's last old and new write, or NULL.
     fn last_writes(&self, sync: &Sync) -> String;
+    /// Whether a session remembers that it told of a write within the minute, even of a sync that was removed since and installed
+    /// again: until that minute is over, the last old write may be later than is known.
+    fn sessions_remember(&self) -> bool {
+        false
+    }
     /// Statements around a backfill's own write, inside its transaction, so that it fires none of these syncs. Others fire: what
     /// a trigger of the user's writes elsewhere is not the backfill's write.
     fn bypass(&self, syncs: &[&str]) -> [Vec<String>; 2];

@@ -395,6 +395,18 @@ impl<'p> Session<'p> {
         Ok(caution)
     }
 
+    /// When a release's expand was last taken back.
+    async fn taken_back_at(&mut self, release: &Release) -> Result<Option<i64>, EngineError> {
+        let filter = EventFilter {
+            subject: Some(format!("{}/rollback", release.name)),
+            outcome: Some("done".to_owned()),
+            limit: Some(1),
+            ..EventFilter::default()
+        };
+        let events = store::events(&mut self.connection, &filter).await?;
+        Ok(events.first().map(|event| event.happened_at))
+    }
+
     /// Whether old writers have been quiet for long enough. A quiet sync is evidence, not proof, and the caution says so.
     async fn quiet(
         &mut self,
@@ -413,20 +425,31 @@ impl<'p> Session<'p> {
             return Ok(Ok(None));
         }
         let now = store::now(&mut self.connection).await?;
+        let ago = |moment: i64| Duration::from_millis(u64::try_from(now - moment).unwrap_or(0));
+        let mut reasons = Vec::new();
         for sync in &syncs {
             let seen = self.connection.integer(&dialect.last_writes(sync), &[]).await?;
-            let Some(seen) = seen else { continue };
-            let ago = Duration::from_millis(u64::try_from(now - seen).unwrap_or(0));
+            let words = |ago: Duration| {
+                format!("an old node wrote: the sync `{}` saw an old-style write {} s ago", sync.name, ago.as_secs())
+            };
+            reasons.extend(seen.map(ago).map(|ago| (ago, words(ago))));
+        }
+        let taken_back = if dialect.sessions_remember() { self.taken_back_at(release).await? } else { None };
+        reasons.extend(taken_back.map(ago).map(|ago| {
+            let words = format!(
+                "an old node may have written: {} was taken back and expanded again {} s ago, and sessions that told of a write before \
+                 are silent for a minute",
+                release.name,
+                ago.as_secs()
+            );
+            (ago, words)
+        }));
+        for (ago, words) in reasons {
             if ago < quiet + GRAIN {
                 let wait = (quiet + GRAIN).saturating_sub(ago);
                 return Ok(Err(Refused {
                     gate: Gate::Quiet,
-                    reason: format!(
-                        "an old node wrote: the sync `{}` saw an old-style write {} s ago, and the quiet period is {} s",
-                        sync.name,
-                        ago.as_secs(),
-                        quiet.as_secs()
-                    ),
+                    reason: format!("{words}, and the quiet period is {} s", quiet.as_secs()),
                     remedy: format!(
                         "stop the old nodes, wait {} s and run contract again; or --force quiet, if you know that they are gone",
                         wait.as_secs() + 1

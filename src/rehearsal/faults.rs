@@ -129,7 +129,7 @@ impl Conductor<'_> {
                 self.take_back("in the middle of migrate", release).await?;
             }
         }
-        let ended = self.beside(&command, &format!("contract --release {}", release.name)).await?;
+        let ended = self.beside(&command, "expand").await?;
         self.require(&ended, &[0])?;
         self.injected("restart", "migrate after its kills", format!("done in {} ms", ms(ended.took)), Some(true));
         Ok(())

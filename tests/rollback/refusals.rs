@@ -19,6 +19,19 @@ on_every_database! {
         assert_eq!(db.owner().await.lines(forced).await, ["gate new_writes"]);
     }
 
+    /// On MySQL a session says at most once a minute that it wrote, and remembers that across a rollback.
+    async fn an_old_node_that_wrote_before_a_rollback_is_not_forgotten(db: TestDatabase) {
+        let concertina = at_newton(&db).await;
+        concertina.run(&["expand"]).expect_code(0);
+        let mut node = Node::start(&db).await;
+        node.create_old("one", true).await.expect("an old write");
+        concertina.run(&["rollback"]).expect_code(0);
+        concertina.run(&["expand"]).expect_code(0);
+        node.create_old("two", true).await.expect("an old write");
+        concertina.run(&["migrate"]).expect_code(0);
+        concertina.run(&["contract"]).expect_code(6).expect_stderr("and the quiet period is 300 s");
+    }
+
     async fn rows_of_a_new_table_are_not_lost_unasked(db: TestDatabase) {
         if db.file().is_some() {
             drop(db.owner().await);

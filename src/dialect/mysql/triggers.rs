@@ -68,6 +68,10 @@ impl Triggers for MySql {
         format!("SELECT {} AS last_old, {} AS last_new", side(Side::Old), side(Side::New))
     }
 
+    fn sessions_remember(&self) -> bool {
+        true
+    }
+
     fn bypass_outlives_rollback(&self) -> bool {
         true
     }
