@@ -1,0 +1,1 @@
+ALTER TABLE orders DROP COLUMN id, ADD CONSTRAINT orders_pkey PRIMARY KEY USING INDEX orders_number_key;

@@ -1,0 +1,20 @@
+CREATE TABLE IF NOT EXISTS users (
+    id VARCHAR(36) NOT NULL,
+    login VARCHAR(64) NOT NULL,
+    password_hash VARCHAR(64) NOT NULL,
+    bio TEXT,
+    homepage VARCHAR(255),
+    created_at DATETIME NOT NULL,
+    logged_in_at DATETIME,
+    PRIMARY KEY (id),
+    UNIQUE KEY users_login_key (login)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
+CREATE TABLE IF NOT EXISTS posts (
+    id VARCHAR(36) NOT NULL,
+    user_id VARCHAR(36) NOT NULL,
+    title VARCHAR(200) NOT NULL,
+    created_at DATETIME NOT NULL,
+    PRIMARY KEY (id),
+    KEY ix_posts_user_id (user_id),
+    CONSTRAINT posts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
