@@ -34,6 +34,7 @@ mod lint;
 mod locks;
 mod odd;
 mod operators;
+mod page;
 mod plan;
 mod rights;
 mod rollback;
