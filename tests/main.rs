@@ -35,6 +35,7 @@ mod locks;
 mod matrix;
 mod odd;
 mod operators;
+mod page;
 mod plan;
 mod rights;
 mod rollback;

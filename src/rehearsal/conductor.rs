@@ -209,6 +209,10 @@ async fn hold(
     let server = conductor.prepare(&hops[0].old).await?;
     let lookout = Lookout::start(&hands);
     let played = conductor.play(&hops, fresh).await;
+    if let Some(last) = conductor.played.last_mut().filter(|last| last.ended == last.began) {
+        // It was broken off, and lasted until now.
+        last.ended = hands.recorder.now();
+    }
     conductor.send_home().await;
     let (broken, end) = match played {
         Ok(end) => (None, Some(end)),

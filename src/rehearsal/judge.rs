@@ -67,6 +67,7 @@ pub(super) fn judge(found: Findings<'_>, measured: &Measured, took: Duration) ->
         database: found.kind.key().to_owned(),
         server: found.server,
         seed: options.seed,
+        command: command(options),
         nodes: options.nodes,
         rate: options.rate,
         scale: options.scale,
@@ -94,6 +95,35 @@ pub(super) fn judge(found: Findings<'_>, measured: &Measured, took: Duration) ->
             thresholds: thresholds.into_iter().collect(),
         },
         notes,
+    }
+}
+
+/// The command that rehearses the same again.
+fn command(options: &Options) -> String {
+    let in_words = |duration: Duration| match duration.as_millis() {
+        millis if millis % 1_000 == 0 => format!("{}s", millis / 1_000),
+        millis => format!("{millis}ms"),
+    };
+    let mut words = format!("concertina rehearse {} {}", shell_word(&options.from), shell_word(&options.to));
+    if options.server.is_some() {
+        // The URL may have a password in it, and this is read by many.
+        words.push_str(" --database \"$CONCERTINA_DATABASE\"");
+    }
+    let Options { seed, nodes, rate, scale, require, .. } = options;
+    let (stage, patience) = (in_words(options.stage), in_words(options.patience));
+    words.push_str(&format!(
+        " --seed {seed} --nodes {nodes} --rate {rate} --scale {scale} --stage {stage} --patience {patience} --require {require}"
+    ));
+    words
+}
+
+/// A word as a shell reads it.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-+/:@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Report {
     pub server: String,
     /// By which the same choices are made again.
     pub seed: u64,
+    /// The command that makes them, in the project's folder.
+    pub command: String,
     /// Nodes of each release.
     pub nodes: usize,
     /// Operations a second that were due, of all nodes together.
