@@ -1,6 +1,5 @@
 //! Conducts a rehearsal: from an empty database through every stage to the verdict.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,15 +9,15 @@ use super::judge::{self, Findings};
 use super::ledger::{Checked, Groups};
 use super::news::{Audience, News};
 use super::node::{self, Node, Stagehands};
+use super::proof::End;
 use super::report::{Injection, InvariantReport, LedgerReport, Report, Span, Verdict};
 use super::scratch::Scratch;
-use super::script::{Asked, Script};
+use super::script::Script;
 use super::stalls::Lookout;
-use super::tool::{Ended, Said, Tool};
+use super::tool::Tool;
 use crate::catalog::{Project, Release, Stage, Workloads};
 use crate::db::{Connection, Target};
-use crate::dialect::{Schema, differences};
-use crate::engine::{self, Event, Observer, UninstallOptions};
+use crate::dialect::Schema;
 
 /// What a rehearsal is asked to do.
 #[derive(Debug, Clone)]
@@ -62,7 +61,7 @@ pub(super) struct Hop<'p> {
     pub(super) old: Arc<Script>,
     pub(super) new: Arc<Script>,
     /// The release whose phases are carried out; `None`: nothing changes but the nodes.
-    release: Option<&'p Release>,
+    pub(super) release: Option<&'p Release>,
     first: bool,
     last: bool,
 }
@@ -78,16 +77,6 @@ pub(super) enum Halt {
 impl<E: Into<RehearsalError>> From<E> for Halt {
     fn from(error: E) -> Self {
         Self::Error(error.into())
-    }
-}
-
-/// Somebody who listens to the engine for us and has nothing to say.
-struct Deaf<'a>(&'a dyn Audience);
-
-impl Observer for Deaf<'_> {
-    fn event(&self, _event: Event) {}
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
     }
 }
 
@@ -111,8 +100,8 @@ pub(super) struct Conductor<'p> {
     number: usize,
     told: Instant,
     /// When the data of the hop were migrated.
-    migrated: Duration,
-    asked: Instant,
+    pub(super) migrated: Duration,
+    pub(super) asked: Instant,
 }
 
 /// Holds a rehearsal.
@@ -240,24 +229,11 @@ async fn hold(
         end,
     };
     let measured = std::mem::take(&mut *hands.recorder.measured());
-    Ok(judge::judge(findings, &measured, hands.recorder.now()))
-}
-
-/// What was found at the end.
-#[derive(Debug, Clone, Default)]
-pub(super) struct End {
-    /// What differs from the schema that `upgrade` makes from nothing.
-    pub(super) differences: Vec<String>,
-    /// What of ours is there, and would not be after `upgrade`.
-    pub(super) leftovers: Vec<String>,
+    Ok(judge::judge(findings, measured, hands.recorder.now()))
 }
 
 pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
 }
 
 impl Conductor<'_> {
@@ -265,7 +241,7 @@ impl Conductor<'_> {
         self.hands.recorder.now()
     }
 
-    fn tell(&self, news: &News) {
+    pub(super) fn tell(&self, news: &News) {
         self.audience.hears(news);
     }
 
@@ -289,10 +265,6 @@ impl Conductor<'_> {
             node::seed(&self.hands, old, self.options.scale, &mut rng).await.map_err(RehearsalError::Preparing)?;
         self.notes.push(format!("{seeded} seed operations were done before the first stage"));
         Ok(server)
-    }
-
-    fn program(&self, error: std::io::Error) -> RehearsalError {
-        RehearsalError::Program { program: self.options.program.display().to_string(), error }
     }
 
     async fn play(&mut self, hops: &[Hop<'_>], fresh: &Target) -> Result<End, Halt> {
@@ -433,143 +405,6 @@ impl Conductor<'_> {
         Ok(())
     }
 
-    /// Runs a command to its end while the nodes work, and keeps what it did.
-    pub(super) async fn run(&mut self, command: &str) -> Result<Ended, Halt> {
-        let run = self.tool.start(&words(command)).map_err(|error| self.program(error))?;
-        self.finish_run(run, Vec::new()).await
-    }
-
-    pub(super) fn start(&self, command: &str) -> Result<super::tool::Run, Halt> {
-        Ok(self.tool.start(&words(command)).map_err(|error| self.program(error))?)
-    }
-
-    pub(super) async fn finish_run(&mut self, run: super::tool::Run, said: Vec<Said>) -> Result<Ended, Halt> {
-        let ended = run.end_with(said);
-        tokio::pin!(ended);
-        let ended = loop {
-            match tokio::time::timeout(Duration::from_millis(50), &mut ended).await {
-                Ok(ended) => break ended.map_err(|error| self.program(error))?,
-                Err(_) => self.breathe()?,
-            }
-        };
-        self.keep(&ended);
-        self.tell(&News::Ran { command: ended.command.clone(), code: ended.code, took: ended.took });
-        Ok(ended)
-    }
-
-    /// Notes what a command is expected to have come to; the upgrade cannot go on where it has not.
-    pub(super) fn require(&mut self, ended: &Ended, codes: &[i32]) -> Result<(), Halt> {
-        let holds = ended.code.is_some_and(|code| codes.contains(&code));
-        let code = ended.code.map_or("killed".to_owned(), |code| format!("exit {code}"));
-        let error = if ended.error.is_empty() { String::new() } else { format!(": {}", ended.error) };
-        let found = format!("{code} after {} ms{error}", ms(ended.took));
-        self.commands.push((ended.command.clone(), holds, found.clone()));
-        if holds { Ok(()) } else { Err(Halt::Broken(format!("concertina {} ended with {found}", ended.command))) }
-    }
-
-    /// Keeps the spans of a command's steps.
-    fn keep(&mut self, ended: &Ended) {
-        let began = self.hands.recorder.since(ended.began);
-        let end = began + ended.took;
-        let span = |from: Duration, to: Duration, what: &str| Span {
-            began_ms: ms(from),
-            ended_ms: ms(to),
-            command: ended.command.clone(),
-            what: what.to_owned(),
-        };
-        self.spans.push(span(began, end, ""));
-        let mut open: Option<(Duration, String)> = None;
-        for said in &ended.said {
-            let at = self.hands.recorder.since(said.at);
-            let text = |key: &str| said.event[key].as_str().unwrap_or_default().to_owned();
-            match said.event["event"].as_str().unwrap_or_default() {
-                "step_started" => open = Some((at, text("step"))),
-                "backfill_started" => open = Some((at, format!("backfill {}", text("backfill")))),
-                "step_done" | "backfill_stopped" => {
-                    if let Some((from, what)) = open.take() {
-                        self.spans.push(span(from, at, &what));
-                    }
-                }
-                _ => {}
-            }
-        }
-        if let Some((from, what)) = open {
-            self.spans.push(span(from, end, &what));
-        }
-    }
-
-    /// Asks every invariant of the moment, and where it is asked to prove all, those of the syncs.
-    pub(super) async fn look(&mut self, hop: &Hop<'_>, stage: Stage, prove: bool) -> Result<(), Halt> {
-        self.asked = Instant::now();
-        let mut asked = Vec::new();
-        for (script, of_new) in [(&hop.old, false), (&hop.new, true)] {
-            let holds = |invariant: &&Asked| invariant.holds_in(stage, of_new, script.own);
-            asked.extend(script.invariants.iter().filter(holds).map(|asked| (script.release.clone(), asked.clone())));
-        }
-        // A release whose workload is that of the one before it has the same invariants.
-        let mut names = HashSet::new();
-        asked.retain(|(_, asked)| names.insert((asked.name.clone(), asked.sql.clone())));
-        if !asked.is_empty() {
-            let mut connection = node::open(&self.tool.target, &hop.new, 0).await?;
-            for (release, invariant) in asked {
-                let answer = connection.exchange(&invariant.sql).await;
-                let broken = match answer {
-                    Ok(answer) => answer.rows.first().map(|row| {
-                        let values: Vec<String> = row
-                            .iter()
-                            .map(|(name, text)| format!("{name} = {}", text.as_deref().unwrap_or("NULL")))
-                            .collect();
-                        format!("{} rows break it, among them {}", answer.rows.len(), values.join(", "))
-                    }),
-                    // Nobody else could ask it either.
-                    Err(error) if error.class() == crate::db::Class::LockTimeout => continue,
-                    Err(error) => Some(format!("it could not be asked: {error}")),
-                };
-                self.asked_invariant(&release, &invariant.name, "workload", stage, broken);
-            }
-            connection.close().await;
-        }
-        let provable = matches!(stage, Stage::Expand | Stage::Migrate | Stage::Mixed);
-        if let Some(release) = hop.release.filter(|release| prove && provable && release.syncs().next().is_some()) {
-            let verified =
-                engine::verify(self.project, &self.tool.target, Some(&release.name), true, &Deaf(self.audience))
-                    .await?;
-            // Where a column moves to another table, a row that is not migrated has no other side yet.
-            let migrated = stage == Stage::Mixed || self.migrated != Duration::MAX;
-            let syncs = release.syncs().filter(|(_, sync)| migrated || sync.to.is_none());
-            let syncs: Vec<String> = syncs.map(|(_, sync)| sync.name).collect();
-            for proof in verified.proofs.iter().filter(|proof| syncs.contains(&proof.subject)) {
-                let broken = (!proof.holds)
-                    .then(|| format!("{}: {}", proof.meaning.clone().unwrap_or_default(), proof.keys.join("; ")));
-                self.asked_invariant(&release.name, &proof.subject, "sync", stage, broken);
-            }
-        }
-        Ok(())
-    }
-
-    fn asked_invariant(&mut self, release: &str, name: &str, kind: &'static str, stage: Stage, broken: Option<String>) {
-        let at = self.now();
-        let known = self.invariants.iter_mut().find(|known| known.name == name && known.kind == kind);
-        let report = match known {
-            Some(known) => known,
-            None => {
-                let (release, name) = (release.to_owned(), name.to_owned());
-                self.invariants.push(InvariantReport { release, name, kind, asked: 0, broken: 0, first: None });
-                let last = self.invariants.len() - 1;
-                &mut self.invariants[last]
-            }
-        };
-        report.asked += 1;
-        let Some(broken) = broken else { return };
-        report.broken += 1;
-        if report.first.is_none() {
-            let words = format!("{stage}, at {:.1} s: {broken}", at.as_secs_f64());
-            report.first = Some(words.clone());
-            let trouble = format!("the invariant `{name}` does not hold: {words}");
-            self.tell(&News::Trouble(trouble));
-        }
-    }
-
     /// The old nodes go one by one, and new ones come in their places.
     async fn mix(&mut self, hop: &Hop<'_>) -> Result<(), Halt> {
         let began = self.now();
@@ -631,85 +466,4 @@ impl Conductor<'_> {
         }
         Ok(())
     }
-
-    /// Lets the ledger see what there is in the columns and tables of the new release, while all nodes pause.
-    async fn refresh(&mut self) -> Result<(), Halt> {
-        let hands = Arc::clone(&self.hands);
-        let _down = hands.curtain.write().await;
-        let mut connection = Connection::open(&self.tool.target, false).await?;
-        let refreshed = hands.ledger.refresh(&mut connection).await;
-        connection.close().await;
-        Ok(refreshed?)
-    }
-
-    /// Holds every row against the ledger, while all nodes pause.
-    async fn hold_ledger(&mut self, adopt: bool) -> Result<(), Halt> {
-        let hands = Arc::clone(&self.hands);
-        let _down = hands.curtain.write().await;
-        let mut connection = Connection::open(&self.tool.target, false).await?;
-        let checked = hands.ledger.check(&mut connection, self.migrated).await?;
-        for lost in &checked.first {
-            let column = lost.column.as_deref().map_or_else(String::new, |column| format!(", {column}"));
-            let words =
-                format!("{} ({}{column}): expected {}, found {}", lost.table, lost.key, lost.expected, lost.found);
-            self.tell(&News::Trouble(format!("a write is lost: {words}")));
-        }
-        self.checks.push(checked);
-        if adopt {
-            hands.ledger.refresh(&mut connection).await?;
-            hands.ledger.adopt(&mut connection, self.hands.recorder.now()).await?;
-        }
-        connection.close().await;
-        Ok(())
-    }
-
-    async fn finish(&mut self, fresh: &Target) -> Result<End, Halt> {
-        self.hold_ledger(false).await?;
-        self.tell(&News::Preparing("the same release from nothing, to compare".to_owned()));
-        let other = Tool { target: fresh.clone(), ..self.tool.clone() };
-        let upgrade = vec!["upgrade".to_owned(), "--to".to_owned(), self.options.to.clone()];
-        let ended = other.run(&upgrade).await.map_err(|error| self.program(error))?;
-        if ended.code != Some(0) {
-            return Err(Halt::Broken(format!("concertina {} on an empty database: {}", ended.command, ended.error)));
-        }
-        let deaf = Deaf(self.audience);
-        let mut found = Vec::new();
-        for target in [fresh, &self.tool.target] {
-            let mut connection = Connection::open(target, false).await?;
-            let schema = connection.inspect().await;
-            connection.close().await;
-            let own = engine::uninstall(self.project, target, &UninstallOptions::default(), &deaf).await?;
-            let own: Vec<String> =
-                own.objects.iter().map(|object| format!("{:?} {}", object.kind, object.name)).collect();
-            found.push((schema?, own));
-        }
-        let [(wanted, wanted_own), (live, live_own)] = found.as_slice() else { return Ok(End::default()) };
-        let leftovers = live_own.iter().filter(|object| !wanted_own.contains(object)).cloned().collect();
-        Ok(End { differences: between(wanted, live), leftovers })
-    }
-}
-
-/// What differs between two schemas.
-fn between(wanted: &Schema, live: &Schema) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, table) in &wanted.tables {
-        match live.tables.get(name) {
-            None => found.push(format!("table {name} is missing")),
-            Some(live) => {
-                let differences = differences(&table.objects(), &live.objects());
-                found.extend(
-                    differences.iter().map(|difference| difference.words("is there, and `upgrade` makes none", "not")),
-                );
-            }
-        }
-    }
-    let extra = live.tables.keys().filter(|name| !wanted.tables.contains_key(*name));
-    found.extend(extra.map(|name| format!("table {name} is there, and `upgrade` makes none")));
-    if wanted.enums != live.enums {
-        found.push(format!("the enum types are {:?}, not {:?}", live.enums, wanted.enums));
-    }
-    if wanted.views != live.views {
-        found.push("the views are others".to_owned());
-    }
-    found
 }

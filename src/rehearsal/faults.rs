@@ -25,7 +25,7 @@ impl Conductor<'_> {
         let mut run = self.start(command)?;
         let mut said = Vec::new();
         run.at_work(&mut said).await;
-        let other = self.tool.run(&super::conductor::words(second)).await;
+        let other = self.tool.run(&super::command::words(second)).await;
         let ended = self.finish_run(run, said).await?;
         self.second_runner(command, second, other.ok(), &ended);
         Ok(ended)

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::conductor::{End, Options, Played, ms};
+use super::conductor::{Options, Played, ms};
 use super::measure::{Measured, Outcome, Sample};
+use super::proof::End;
 use super::report::{
     Assertion, Evidence, FailureReport, Impact, Injection, InvariantReport, Latency, LedgerReport, OperationReport,
     POINT_MS, Point, Report, Span, StageReport, Stall, Statistics, Verdict,
@@ -40,7 +41,17 @@ pub(super) struct Findings<'o> {
 /// The latencies of a stage, by operation.
 type ByOperation<'m> = BTreeMap<usize, Vec<&'m Sample>>;
 
-pub(super) fn judge(found: Findings<'_>, measured: &Measured, took: Duration) -> Report {
+/// Puts each operation into the stage in which it was due: one that waited may have been done in a later one.
+fn by_due(measured: &mut Measured, played: &[Played]) {
+    for sample in &mut measured.samples {
+        let stage = played.iter().rposition(|played| played.began <= sample.due);
+        sample.stage = stage.unwrap_or(sample.stage);
+    }
+}
+
+pub(super) fn judge(found: Findings<'_>, mut measured: Measured, took: Duration) -> Report {
+    by_due(&mut measured, &found.played);
+    let measured = &measured;
     let thresholds = thresholds(measured, &found.played);
     let failures = failures(measured, &found.played);
     let mut stages: Vec<StageReport> = found

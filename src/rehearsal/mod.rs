@@ -3,13 +3,14 @@
 //!
 //! ```text
 //! workload (catalog) → script → node ──→ ledger, measure ─┐
-//!                     conductor → tool, faults ───────────┴→ judge → report → page, junit
+//!                     conductor → command, faults, proof ─┴→ judge → report → page, junit
 //! ```
 //!
 //! The room carries upgrades out by the program itself, in processes of its own, as deploy automation does; it looks at the
 //! database through the engine and through its nodes. It prints nothing.
 
 mod changes;
+mod command;
 mod conductor;
 mod error;
 mod faults;
@@ -21,6 +22,7 @@ mod measure;
 mod news;
 mod node;
 mod page;
+mod proof;
 mod report;
 mod scratch;
 mod script;

@@ -1,14 +1,18 @@
 //! `concertina rehearse`
 
+mod all;
 mod screen;
 mod summary;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use all::Cells;
+
 use super::{Failure, Format, Global, exit, output, talk};
 use crate::catalog::{Project, parse_duration};
 use crate::db::Target;
+use crate::dialect::Kind;
 use crate::engine::EngineError;
 use crate::rehearsal::{Options, RehearsalError, Report, Verdict, junit, page, rehearse};
 use screen::Screen;
@@ -25,16 +29,42 @@ use screen::Screen;
 #[derive(Debug, clap::Args)]
 pub(super) struct Rehearse {
     /// The release to begin at
-    #[arg(value_name = "FROM")]
-    from: String,
+    #[arg(value_name = "FROM", required_unless_present = "all", requires = "to")]
+    from: Option<String>,
     /// The release to upgrade to
     #[arg(value_name = "TO")]
-    to: String,
+    to: Option<String>,
     #[command(flatten)]
     manner: Manner,
-    /// The folder that gets report.html, report.json and junit.xml; left out, rehearsal/FROM-TO-DATABASE
+    /// The folder that gets report.html, report.json and junit.xml; left out, rehearsal/FROM-TO-DATABASE. With --all a folder
+    /// of such folders, and a junit.xml of all; left out, rehearsal
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    #[command(flatten)]
+    every: Every,
+}
+
+/// Every cell of the matrix.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Every cell of the matrix")]
+struct Every {
+    /// Rehearse every cell of `concertina matrix`, one after the other
+    #[arg(long, conflicts_with_all = ["from", "to"])]
+    all: bool,
+    // Read by hand: clap would repeat a URL that is none, with its password.
+    /// A server to rehearse on, beside that of --database; may be given again, one for each database
+    #[arg(long = "server", value_name = "URL", requires = "all")]
+    servers: Vec<String>,
+    /// The cells on this database alone, `postgres`, `mysql` or `sqlite`; may be given again
+    #[arg(long, value_name = "DATABASE", requires = "all", value_parser = database)]
+    on: Vec<Kind>,
+    /// The cells alone whose files changed since this revision, as `concertina matrix` has it
+    #[arg(long, value_name = "REV", requires = "all")]
+    changed_since: Option<String>,
+}
+
+fn database(text: &str) -> Result<Kind, String> {
+    Kind::from_key(text).ok_or_else(|| "expected `postgres`, `mysql` or `sqlite`".to_owned())
 }
 
 /// How a rehearsal is held.
@@ -87,8 +117,19 @@ impl Rehearse {
     pub(super) async fn run(self, global: &Global) -> Result<u8, Failure> {
         let project = Project::load(&global.project).map_err(EngineError::from)?;
         let server = server(global)?;
+        let (Some(from), Some(to)) = (&self.from, &self.to) else {
+            let mut servers: Vec<Target> = server.into_iter().collect();
+            for (number, url) in self.every.servers.iter().enumerate() {
+                let parsed = Target::parse(url, Path::new(""));
+                servers
+                    .push(parsed.map_err(|error| Failure::usage(format!("--server, number {}: {error}", number + 1)))?);
+            }
+            let cells = Cells { on: self.every.on, changed_since: self.every.changed_since, servers };
+            let base = self.report.unwrap_or_else(|| PathBuf::from(FOLDER));
+            return cells.run(global, &project, &self.manner, &base).await;
+        };
         let screen = Screen::new(global.quiet, global.log_format == Format::Json);
-        let options = self.manner.options(&self.from, &self.to, server)?;
+        let options = self.manner.options(from, to, server)?;
         let report = Box::pin(rehearse(&project, &options, &screen)).await;
         talk::finish();
         let report = report?;
@@ -132,8 +173,11 @@ fn server(global: &Global) -> Result<Option<Target>, Failure> {
     Ok(Some(target))
 }
 
+/// Where reports go, unless they are told where.
+const FOLDER: &str = "rehearsal";
+
 fn folder(report: &Report) -> PathBuf {
-    Path::new("rehearsal").join(format!("{}-{}-{}", report.from, report.to, report.database))
+    Path::new(FOLDER).join(format!("{}-{}-{}", report.from, report.to, report.database))
 }
 
 /// Writes the three reports.

@@ -30,6 +30,15 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Says a line of our own.
+    pub(super) fn say(&self, line: &str) {
+        if !self.quiet && !self.as_json {
+            talk::say(line);
+        }
+    }
+}
+
 impl Audience for Screen {
     fn interrupted(&self) -> bool {
         self.talk.interrupted()

@@ -69,7 +69,7 @@ fn line(stage: &StageReport) -> String {
         };
         format!("{} of {}{why}", stall.operation, stall.release)
     });
-    let stall: String = stall.chars().take(100).collect();
+    let stall = cut(&stall, 100);
     format!(
         "  {:<9} {:>7.1}  {:>12.1}  {:>6.1}  {:>6.1}  {:>6.1}  {:>7.1}  {:>6}  {stall}\n",
         stage.stage.word(),
@@ -81,4 +81,13 @@ fn line(stage: &StageReport) -> String {
         latency.max_ms,
         stage.failed
     )
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= most {
+        return line;
+    }
+    line.chars().take(most - 1).chain(['…']).collect()
 }
