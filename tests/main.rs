@@ -37,6 +37,7 @@ mod odd;
 mod operators;
 mod page;
 mod plan;
+mod rehearsal;
 mod rights;
 mod rollback;
 mod steps;

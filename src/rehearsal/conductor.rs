@@ -87,7 +87,10 @@ pub(super) struct Conductor<'p> {
     pub(super) audience: &'p dyn Audience,
     pub(super) hands: Arc<Stagehands>,
     pub(super) tool: Tool,
+    /// What is done to the upgrade: its choices come from the seed alone.
     pub(super) rng: fastrand::Rng,
+    /// When the invariants are asked, which depends on the machine as well.
+    whim: fastrand::Rng,
     pub(super) played: Vec<Played>,
     pub(super) spans: Vec<Span>,
     pub(super) injections: Vec<Injection>,
@@ -181,6 +184,7 @@ async fn hold(
         hands: Arc::clone(&hands),
         tool,
         rng: fastrand::Rng::with_seed(options.seed),
+        whim: fastrand::Rng::with_seed(!options.seed),
         played: Vec::new(),
         spans: Vec::new(),
         injections: Vec::new(),
@@ -284,7 +288,7 @@ impl Conductor<'_> {
 
     fn hire(&mut self, script: &Arc<Script>) -> Node {
         self.number += 1;
-        Node::start(&self.hands, script, self.number, self.rng.u64(..))
+        Node::start(&self.hands, script, self.number, self.options.seed.wrapping_add(self.number as u64))
     }
 
     fn enter(&mut self, hop: &Hop<'_>, stage: Stage) {
@@ -385,7 +389,7 @@ impl Conductor<'_> {
         while let Some(left) = moment.checked_sub(self.now()) {
             tokio::time::sleep(left.min(TICK)).await;
             self.breathe()?;
-            let pause = Duration::from_millis(self.rng.u64(300..1_500));
+            let pause = Duration::from_millis(self.whim.u64(300..1_500));
             if self.asked.elapsed() > pause {
                 self.look(hop, stage, false).await?;
             }

@@ -22,6 +22,8 @@ pub(crate) struct Concertina {
     environment: Vec<(String, String)>,
     /// The program that runs it, with its arguments; empty where nothing is between.
     wrapper: Vec<String>,
+    /// After this long it is killed, and its test fails.
+    limit: Duration,
 }
 
 impl Concertina {
@@ -32,7 +34,19 @@ impl Concertina {
 
     /// The command on a project directory, with the database that its manifest names.
     pub(crate) fn in_project(directory: &Path) -> Self {
-        Self { project: directory.to_owned(), database: None, environment: Vec::new(), wrapper: Vec::new() }
+        Self {
+            project: directory.to_owned(),
+            database: None,
+            environment: Vec::new(),
+            wrapper: Vec::new(),
+            limit: LIMIT,
+        }
+    }
+
+    /// Lets it take longer than others: five minutes.
+    pub(crate) fn patient(mut self) -> Self {
+        self.limit = 5 * LIMIT;
+        self
     }
 
     /// Runs on another project.
@@ -127,7 +141,7 @@ impl Concertina {
         let mut child = command.spawn().expect("the binary starts");
         let stdout = Stream::read(child.stdout.take().expect("stdout is piped"));
         let stderr = Stream::read(child.stderr.take().expect("stderr is piped"));
-        Running { child, arguments: arguments.join(" "), stdout, stderr }
+        Running { child, arguments: arguments.join(" "), stdout, stderr, limit: self.limit }
     }
 }
 
@@ -137,6 +151,7 @@ pub(crate) struct Running {
     arguments: String,
     stdout: Arc<Stream>,
     stderr: Arc<Stream>,
+    limit: Duration,
 }
 
 impl Running {
@@ -174,7 +189,7 @@ impl Running {
     #[track_caller]
     pub(crate) fn finish(mut self) -> Output {
         // Both streams end with the process; waiting on them instead of on the process needs no polling.
-        let deadline = Instant::now() + LIMIT;
+        let deadline = Instant::now() + self.limit;
         let in_time = self.stdout.wait_for_end(deadline) && self.stderr.wait_for_end(deadline);
         if !in_time {
             self.child.kill().ok();
@@ -187,7 +202,7 @@ impl Running {
             stdout: self.stdout.text(),
             stderr: self.stderr.text(),
         };
-        assert!(in_time, "killed after {LIMIT:?}:\n{output}");
+        assert!(in_time, "killed after {:?}:\n{output}", self.limit);
         assert!(
             !output.stdout.contains(PASSWORD) && !output.stderr.contains(PASSWORD),
             "a password was printed:\n{output}"

@@ -27,6 +27,11 @@ impl Project {
         Self { root: PathBuf::from(env!("CARGO_MANIFEST_DIR")), directory: None }
     }
 
+    /// The project in a folder that a test only reads.
+    pub(crate) fn at(folder: &Path) -> Self {
+        Self { root: folder.to_owned(), directory: None }
+    }
+
     /// Copies the bundled project, for a test that changes it.
     pub(crate) fn bundled_copy() -> Self {
         let (bundled, copy) = (Self::bundled(), Self::new(&[]));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Output;
 
 /// The commands, each with the schema of its document.
-pub(crate) const DOCUMENTS: [(&str, &str); 18] = [
+pub(crate) const DOCUMENTS: [(&str, &str); 19] = [
     ("upgrade", "outcome"),
     ("expand", "outcome"),
     ("migrate", "outcome"),
@@ -21,6 +21,7 @@ pub(crate) const DOCUMENTS: [(&str, &str); 18] = [
     ("plan", "plan"),
     ("lint", "lint"),
     ("matrix", "matrix"),
+    ("rehearse", "rehearse"),
     ("verify", "verify"),
     ("pause", "pause"),
     ("resume", "pause"),
@@ -71,7 +72,11 @@ fn expect_documents(output: &Output, words: &[&str]) {
     let known = |word: &&str| DOCUMENTS.iter().find(|(command, _)| command == word);
     let Some((command, name)) = words.iter().find_map(known) else { return };
     let lines = *command == "history" || words.contains(&"--watch");
-    let name = if *command == "plan" && words.contains(&"rollback") { "plan-rollback" } else { name };
+    let name = match *command {
+        "plan" if words.contains(&"rollback") => "plan-rollback",
+        "rehearse" if words.contains(&"--all") => "rehearse-all",
+        _ => name,
+    };
     let texts = if lines { output.stdout.lines().collect() } else { vec![output.stdout.as_str()] };
     for text in texts.into_iter().filter(|text| !text.is_empty()) {
         let document = serde_json::from_str::<Value>(text);
