@@ -17,7 +17,7 @@ use super::stalls::Lookout;
 use super::tool::Tool;
 use crate::catalog::{Project, Release, Stage, Workloads};
 use crate::db::{Connection, Target};
-use crate::dialect::Schema;
+use crate::dialect::{Kind, Schema, expression};
 
 /// What a rehearsal is asked to do.
 #[derive(Debug, Clone)]
@@ -109,20 +109,8 @@ pub(super) struct Conductor<'p> {
 
 /// Holds a rehearsal.
 pub async fn rehearse(project: &Project, options: &Options, audience: &dyn Audience) -> Result<Report, RehearsalError> {
-    let workloads = Workloads::load(project).map_err(RehearsalError::Workloads)?;
-    let index = |name: &str| project.release(name).map(|(index, _)| index);
-    let unknown = |name: &str| {
-        RehearsalError::Usage(format!("there is no release `{name}` in the train ({})", project.train().join(", ")))
-    };
-    let first = index(&options.from).ok_or_else(|| unknown(&options.from))?;
-    let last = index(&options.to).ok_or_else(|| unknown(&options.to))?;
-    if first >= last {
-        let message =
-            format!("{} is not newer than {}: rehearse FROM TO, in the order of the train", options.to, options.from);
-        return Err(RehearsalError::Usage(message));
-    }
-    let audience_of = audience;
-    audience_of.hears(&News::Preparing("making databases".to_owned()));
+    let hops = hops(project, options)?;
+    audience.hears(&News::Preparing("databases".to_owned()));
     let scratch = Scratch::create(options.server.as_ref(), "live").await?;
     let other = match Scratch::create(options.server.as_ref(), "fresh").await {
         Ok(other) => other,
@@ -131,7 +119,7 @@ pub async fn rehearse(project: &Project, options: &Options, audience: &dyn Audie
             return Err(error.into());
         }
     };
-    let held = hold(project, options, audience, &workloads, [first, last], [&scratch.target, &other.target]).await;
+    let held = hold(project, options, audience, &hops, [&scratch.target, &other.target]).await;
     let removed = [scratch.remove().await, other.remove().await];
     let report = held?;
     for removed in removed {
@@ -140,22 +128,31 @@ pub async fn rehearse(project: &Project, options: &Options, audience: &dyn Audie
     Ok(report)
 }
 
-async fn hold(
-    project: &Project,
-    options: &Options,
-    audience: &dyn Audience,
-    workloads: &Workloads,
-    [first, last]: [usize; 2],
-    [target, fresh]: [&Target; 2],
-) -> Result<Report, RehearsalError> {
-    let began_at = jiff::Timestamp::now().as_millisecond();
-    let kind = target.kind();
+/// The neighbours of the upgrade, in turn: each release with files is a hop of its own; those without change nothing but the
+/// nodes, and are passed over.
+fn hops<'p>(project: &'p Project, options: &Options) -> Result<Vec<Hop<'p>>, RehearsalError> {
+    let workloads = Workloads::load(project).map_err(RehearsalError::Workloads)?;
+    let place = |name: &str| {
+        let found = project.release(name).map(|(index, _)| index);
+        found.ok_or_else(|| {
+            let near = expression::nearest(name, project.train().iter().copied());
+            let advice = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let train = project.train().join(", ");
+            RehearsalError::Usage(format!("there is no release `{name}` in the train ({train}){advice}"))
+        })
+    };
+    let (first, last) = (place(&options.from)?, place(&options.to)?);
+    if first >= last {
+        let message =
+            format!("{} is not newer than {}: rehearse FROM TO, in the order of the train", options.to, options.from);
+        return Err(RehearsalError::Usage(message));
+    }
+    let kind = options.server.as_ref().map_or(Kind::Sqlite, Target::kind);
     let script = |release: &str| -> Result<Arc<Script>, RehearsalError> {
         let workload = workloads.of(project, release);
         let workload = workload.ok_or_else(|| RehearsalError::NoWorkload { release: release.to_owned() })?;
         Ok(Arc::new(Script::new(workload, release, kind)))
     };
-    // Each release with files is a hop of its own; those without change nothing but the nodes, and are passed over.
     let mut stops: Vec<usize> = (first + 1..=last).filter(|at| project.releases[*at].has_files).collect();
     if stops.last() != Some(&last) {
         stops.push(last);
@@ -175,6 +172,18 @@ async fn hold(
         });
         old = new;
     }
+    Ok(hops)
+}
+
+async fn hold(
+    project: &Project,
+    options: &Options,
+    audience: &dyn Audience,
+    hops: &[Hop<'_>],
+    [target, fresh]: [&Target; 2],
+) -> Result<Report, RehearsalError> {
+    let began_at = jiff::Timestamp::now().as_millisecond();
+    let kind = target.kind();
     let hands = Arc::new(Stagehands::new(target.clone(), options.rate));
     let tool = Tool { program: options.program.clone(), project: project.root.clone(), target: target.clone() };
     let mut conductor = Conductor {
@@ -201,7 +210,7 @@ async fn hold(
     };
     let server = conductor.prepare(&hops[0].old).await?;
     let lookout = Lookout::start(&hands);
-    let played = conductor.play(&hops, fresh).await;
+    let played = conductor.play(hops, fresh).await;
     if let Some(last) = conductor.played.last_mut().filter(|last| last.ended == last.began) {
         // It was broken off, and lasted until now.
         last.ended = hands.recorder.now();

@@ -14,7 +14,7 @@ pub enum RehearsalError {
     #[error("the workloads have {} error{}", .0.0.len(), if .0.0.len() == 1 { "" } else { "s" })]
     Workloads(Diagnostics),
     /// What nodes of a release do is not said.
-    #[error("rehearse {release}: no workload says what its nodes do")]
+    #[error("no workload says what nodes of {release} do: write tests/workloads/{release}.yaml (docs/workloads.md)")]
     NoWorkload {
         /// The release.
         release: String,

@@ -41,6 +41,8 @@ fn of_the_program() {
                  nothing
       lint       Judge the files of every release, or of one, without a database; exit code 6 where
                  there is an error
+      rehearse   Rehearse an upgrade: carry it out on a database of its own, with nodes of both releases
+                 at work; exit code 6 where it is not as good as asked for
       matrix     List the upgrades to rehearse: each release with files from the one before it, and the
                  pairs that the manifest names, on every database
       verify     Prove the data, row by row, and change nothing: no row is left to migrate, every sync's

@@ -112,6 +112,11 @@ on_every_database! {
         let workload = project.read("tests/workloads/one.yaml");
         let expected = workload.replacen("expect: { rows: 1 }", "expect: { columns: { body: [first, new] } }", 1);
         project.write("tests/workloads/one.yaml", &expected.replace("weight: 3", "weight: 0"));
+        // All look at the same few rows.
+        for release in ["one", "two"] {
+            let path = format!("tests/workloads/{release}.yaml");
+            project.write(&path, &project.read(&path).replace("{ row: notes }", "{ row: { table: notes, skew: 9 } }"));
+        }
         let report = rehearse(&project, &db);
         expect_not(&report, "rolling", "no operation fails", "`body` must not be ");
         assert_eq!(report["failures"][0]["stage"], "mixed", "{:#}", report["failures"]);

@@ -31,10 +31,7 @@ fn nodes_of_which_nothing_is_known_are_refused() {
     ]);
     let output = Concertina::in_project(project.path()).run(&["rehearse", "one", "two"]);
     output.expect_code(1);
-    assert_snapshot!(output.stderr.trim_end(), @"
-    making databases
-    error: rehearse one: no workload says what its nodes do
-    ");
+    assert_snapshot!(output.stderr.trim_end(), @"error: no workload says what nodes of one do: write tests/workloads/one.yaml (docs/workloads.md)");
 }
 
 /// The same seed makes the same choices: how often migrate is killed at which of its words, and whether it is taken back. When that

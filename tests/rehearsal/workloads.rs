@@ -65,7 +65,16 @@ fn a_generator_that_is_wrong_is_shown() {
     error: 1 error in the project
     hint: nothing was changed
     ");
-    assert_snapshot!(errors("operations:\n  - name: a\n    with:\n      a: { integer: { from: 9, to: 1 } }\n      b: { boolean: 2 }\n      c: { timestamp: { from: yesterday, to: 2026-01-01 } }\n    do: [SELECT 1]\n"), @"");
+    assert_snapshot!(errors("operations:\n  - name: a\n    with:\n      a: { integer: { from: 9, to: 1 } }\n      b: { boolean: 2 }\n      c: { timestamp: { from: yesterday, to: 2026-01-01 } }\n    do: [SELECT 1]\n"), @"
+    error: `yesterday` is no moment; expected 2026-01-31, or 2026-01-31 12:00:00
+     --> tests/workloads/one.yaml:6:10
+      |
+    6 |       c: { timestamp: { from: yesterday, to: 2026-01-01 } }
+      |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: 1 error in the project
+    hint: nothing was changed
+    ");
 }
 
 #[test]
@@ -77,7 +86,7 @@ fn what_cannot_be_is_shown() {
     4 | command: { run: [./none.sh] }
       | ^^^^^^^
 
-    error: there is no program `/tmp/.tmpSt3aE7/none.sh`
+    error: there is no program `none.sh` in the project
      --> tests/workloads/one.yaml:4:1
       |
     4 | command: { run: [./none.sh] }

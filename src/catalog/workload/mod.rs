@@ -386,7 +386,9 @@ impl Loader {
             match command.first() {
                 None => self.errors.push(place().diagnostic("`run` names no program")),
                 Some(name) if name.contains('/') && !Path::new(name).is_file() => {
-                    self.errors.push(place().diagnostic(format!("there is no program `{name}`")));
+                    let own = std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone());
+                    let name = Path::new(name).strip_prefix(own).unwrap_or(Path::new(name)).display();
+                    self.errors.push(place().diagnostic(format!("there is no program `{name}` in the project")));
                 }
                 Some(_) => {}
             }

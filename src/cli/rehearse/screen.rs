@@ -83,7 +83,7 @@ fn milliseconds(duration: Duration) -> f64 {
 
 fn in_words(news: &News) -> Option<String> {
     Some(match news {
-        News::Preparing(what) => format!("making {what}").replacen("making making", "making", 1),
+        News::Preparing(what) => format!("making {what}"),
         News::Stage { hop, stage, nodes: [old, new] } => {
             let nodes = match (old, new) {
                 (old, 0) => format!("{old} old nodes at work"),
