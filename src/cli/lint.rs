@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::failure::render;
 use super::{Failure, Format, Global, exit, output};
-use crate::catalog::{Diagnostic, Project};
+use crate::catalog::{Diagnostic, Project, Workloads};
 use crate::db::Target;
 use crate::dialect::Kind;
 use crate::engine::EngineError;
@@ -30,7 +30,9 @@ const UNSOUND: &str = "unsound-project";
 
 impl Lint {
     pub(super) fn run(self, global: &Global) -> Result<u8, Failure> {
-        let project = match Project::load(&global.project) {
+        // Workloads are no part of what is deployed, so this is where their errors are met before a rehearsal does.
+        let loaded = Project::load(&global.project).and_then(|project| Workloads::load(&project).map(|_| project));
+        let project = match loaded {
             Ok(project) => project,
             Err(errors) => {
                 let lines = Lines { base: base(&global.project), unsound: &errors.0, findings: &[] };

@@ -16,8 +16,8 @@ use crate::catalog::{Project, Release};
 use crate::db::{Connection, Target};
 use crate::dialect::{Dialect, Statement};
 use crate::plan::{
-    Gate, NewWrites, Refused, UndoOf, UndoStep, Verdict, check_rollback, kept_tables, new_writes, rollback_target,
-    states, steps_to_undo, undo_of,
+    Gate, NewWrites, Refused, UndoOf, UndoStep, Verdict, check_rollback, data_that_stays, kept_tables, new_writes,
+    rollback_target, states, steps_to_undo, undo_of,
 };
 use crate::step::{Context, Phase};
 use crate::store::{self, StoreError};
@@ -124,8 +124,9 @@ impl<'p> Session<'p> {
         }
         let since = Instant::now();
         self.tell(Event::RollbackStarted { release: release.name.clone() });
+        let mut stays = data_that_stays(release, &self.facts);
         self.begin_rollback(release).await?;
-        let stays = self.undo_steps(release).instrument(place::phase(&release.name, "rollback")).await?;
+        stays.extend(self.undo_steps(release).instrument(place::phase(&release.name, "rollback")).await?);
         self.end_rollback(release, since).await?;
         Ok(self.rolled_back(Some(release), stays))
     }

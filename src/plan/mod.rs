@@ -23,7 +23,8 @@ pub use gate::{Gate, Refused, admit, baseline_gate, cluster_gate, releases_befor
 pub use lint::{Finding, Report, RuleText, Severity, lint, rules};
 pub use rights::{rights, rollback_rights, state_rights, trigger_rights};
 pub use rollback::{
-    NewWrites, UndoOf, UndoStep, Verdict, check_rollback, new_writes, rollback_target, steps_to_undo, undo_of,
+    NewWrites, UndoOf, UndoStep, Verdict, check_rollback, data_that_stays, new_writes, rollback_target, steps_to_undo,
+    undo_of,
 };
 pub use schema_drift::{kept_tables, schema_drift, states};
 pub use schema_steps::{Planned, PlannedStep, RenderedStep, check_release, schema_steps};

@@ -57,6 +57,36 @@ pub fn rollback_target<'p>(standing: &Standing<'p>, named: Option<&str>) -> Resu
     }
 }
 
+/// What backfills have done to tables and columns that are older than the release, and no rollback takes back.
+pub fn data_that_stays(release: &Release, facts: &Facts) -> Vec<String> {
+    let is_new_table = |table: &str| {
+        let makes = |step: &FileStep| matches!(&step.step, Step::CreateTable(made) if made.0.name == table);
+        release.expand.iter().any(makes)
+    };
+    let is_new = |table: &str, column: &str| {
+        let adds = |step: &FileStep| matches!(&step.step, Step::AddColumn(added) if added.table == table && added.column.name == column);
+        is_new_table(table) || release.expand.iter().any(adds)
+    };
+    let started = release.backfills.iter().filter(|backfill| facts.backfills.contains_key(&backfill.id));
+    started
+        .filter_map(|backfill| {
+            let table = &backfill.table;
+            let older = |columns: Vec<&String>| -> Option<String> {
+                let older: Vec<&str> =
+                    columns.into_iter().filter(|column| !is_new(table, column)).map(String::as_str).collect();
+                (!older.is_empty()).then(|| format!("wrote {} of `{table}`", older.join(", ")))
+            };
+            let what = match &backfill.work {
+                Work::Update(set) => older(set.iter().map(|(column, _)| column).collect()),
+                Work::Command(program) => older(program.writes.iter().collect()),
+                Work::Delete(_) => Some(format!("deleted from `{table}`")),
+                Work::Copy(copy) => (!is_new_table(&copy.into)).then(|| format!("made rows in `{}`", copy.into)),
+            };
+            what.map(|what| format!("{} {what}: what it did stays", backfill.id))
+        })
+        .collect()
+}
+
 /// Where a step stands in the order; within a place the last one goes first.
 fn place(step: &Step) -> u8 {
     match step {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::conductor::{Options, Played, ms};
-use super::measure::{Measured, Outcome, Sample};
+use super::measure::{Measured, Outcome, Sample, Subject};
 use super::proof::End;
 use super::report::{
     Assertion, Evidence, FailureReport, Impact, Injection, InvariantReport, Latency, LedgerReport, OperationReport,
@@ -64,6 +64,15 @@ pub(super) fn judge(found: Findings<'_>, mut measured: Measured, took: Duration)
     let mut notes = found.notes.clone();
     if measured.passed_over > 0 {
         notes.push(format!("{} operations had no row to be done with, and were passed over", measured.passed_over));
+    }
+    for subject in 0..measured.subjects.len() {
+        let mut own = measured.samples.iter().filter(|sample| sample.task == subject).peekable();
+        if own.peek().is_some() && own.all(|sample| sample.outcome == Outcome::Failed) {
+            let Subject { release, operation } = &measured.subjects[subject];
+            notes.push(format!(
+                "`{operation}` of {release} never succeeded: what an upgrade does to it, nobody can tell"
+            ));
+        }
     }
     if measured.samples.is_empty() {
         notes.push("no operation was done: the stages were too short, or the rate too low".to_owned());

@@ -23,6 +23,8 @@ use crate::dialect::{Dialect, Reading};
 
 /// How often a transaction is tried again that met a deadlock, a serialization failure or a lock timeout.
 const RETRIES: u32 = 5;
+/// How long an operation may go on before its session is given up: whoever waits for all nodes must not wait for ever.
+const STUCK: Duration = Duration::from_mins(1);
 /// How long a program of a node may go on once its node is drained.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -232,9 +234,13 @@ impl Player {
         let hands = Arc::clone(&self.hands);
         let flight = Flight { session: connection.id(), since: Instant::now() };
         hands.flights().insert(self.number, flight);
-        let done = carry_out(connection, task, values, &hands, &self.script.release).await;
+        let done = carry_out(connection, task, values, &hands, &self.script.release);
+        let done = tokio::time::timeout(STUCK, done).await;
         hands.flights().remove(&self.number);
-        done
+        done.unwrap_or_else(|_| {
+            self.connection = None;
+            Err(Failed::Answer(format!("no answer within {} s; the session is given up", STUCK.as_secs())))
+        })
     }
 
     /// Runs the program of a workload once: that is one operation.

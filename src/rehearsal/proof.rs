@@ -86,7 +86,10 @@ impl Conductor<'_> {
 
     fn asked_invariant(&mut self, release: &str, name: &str, kind: &'static str, stage: Stage, broken: Option<String>) {
         let at = self.now();
-        let known = self.invariants.iter_mut().find(|known| known.name == name && known.kind == kind);
+        let known = self
+            .invariants
+            .iter_mut()
+            .find(|known| known.name == name && known.kind == kind && known.release == release);
         let report = match known {
             Some(known) => known,
             None => {

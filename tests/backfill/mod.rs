@@ -10,6 +10,7 @@ mod faults;
 mod glance_train;
 mod keys;
 mod keys_of_time;
+mod outrun;
 mod plans;
 mod related;
 mod roundtrip;

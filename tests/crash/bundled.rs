@@ -2,10 +2,9 @@
 
 use super::every_kind::{live_through, say};
 use super::facts::Facts;
-use super::is_deep;
 use super::lives::{Each, Lives, place_of_death};
 use crate::conformance::glance::{Node, at_newton};
-use crate::support::{Concertina, Kind, Project, Session, TestDatabase, on_every_database};
+use crate::support::{Concertina, Kind, Project, Session, TestDatabase, is_deep, on_every_database};
 
 const BASELINE: &[&str] = &["upgrade", "--to", "newton"];
 const UPGRADE: &[&str] = &["upgrade"];

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use super::every_kind::{say, start, undisturbed};
-use super::is_deep;
 use super::lives::Each;
 use super::workshop::{self, BASELINE, EXPAND, Nodes, PHASES};
-use crate::support::{Kind, Moment, Proxy, Reach, TestDatabase, on_every_server, run};
+use crate::support::{Kind, Moment, Proxy, Reach, TestDatabase, is_deep, on_every_server, run};
 
 /// Whether a statement changes something, by its first word.
 fn changes(statement: &str) -> bool {

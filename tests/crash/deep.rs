@@ -1,10 +1,9 @@
 //! The deep tier: every single pass of the small project, on one database in turn and each on a database of its own.
 
 use super::every_kind::{die_everywhere, say, start, undisturbed};
-use super::is_deep;
 use super::lives::{Each, place_of_death};
 use super::workshop::{self, BASELINE, Nodes, PHASES};
-use crate::support::{Kind, TestDatabase, on_every_database};
+use crate::support::{Kind, TestDatabase, is_deep, on_every_database};
 
 on_every_database! {
     async fn dying_at_every_single_pass_in_turn(db: TestDatabase) {

@@ -13,7 +13,3 @@ mod facts;
 mod lives;
 mod rolled_back;
 mod workshop;
-
-fn is_deep() -> bool {
-    std::env::var("CONCERTINA_DEEP").as_deref() == Ok("1")
-}

@@ -69,7 +69,7 @@ fn number(variable: &str) -> Option<u64> {
 pub(super) fn fuzz(name: &str) {
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     let seed = number("CONCERTINA_FUZZ_SEED").unwrap_or(u64::from(clock.subsec_nanos()));
-    let deep = std::env::var_os("CONCERTINA_DEEP").is_some();
+    let deep = crate::support::is_deep();
     let seconds = number("CONCERTINA_FUZZ_SECONDS").unwrap_or(if deep { DEEP_SECONDS } else { SECONDS });
     let current = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}-{}", std::process::id()));
     let output = Command::new("prlimit")

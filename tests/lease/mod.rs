@@ -195,14 +195,14 @@ async fn stopped_inside_a_transaction(db: TestDatabase) {
 
 #[test]
 fn a_holder_stopped_inside_a_transaction_is_taken_over_on_postgres() {
-    if std::env::var("CONCERTINA_DEEP").as_deref() == Ok("1") {
+    if crate::support::is_deep() {
         run(Kind::Postgres, "stopped_inside_a_transaction", stopped_inside_a_transaction);
     }
 }
 
 #[test]
 fn a_holder_stopped_inside_a_transaction_is_taken_over_on_mysql() {
-    if std::env::var("CONCERTINA_DEEP").as_deref() == Ok("1") {
+    if crate::support::is_deep() {
         run(Kind::MySql, "stopped_inside_a_transaction", stopped_inside_a_transaction);
     }
 }

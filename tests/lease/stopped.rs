@@ -63,7 +63,7 @@ on_every_server! {
         first.signal("STOP");
         other.run("ROLLBACK").await;
         let taken = loop {
-            let output = train.concertina().run(&["migrate", "--max-rows", "5"]);
+            let output = train.concertina().run(&["migrate", "--max-rows", "1"]);
             // Until the lease has run out both migrate.
             if session.value("SELECT COUNT(*) FROM concertina_worker").await.as_deref() == Some("0") {
                 break output;

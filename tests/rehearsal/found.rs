@@ -44,8 +44,8 @@ const DATA: &str = "backfill:\n  table: notes\n  set: { words: body }\n  where: 
 const CONTRACT: &str = "steps:\n  - drop_column: { table: notes, column: body }\n";
 
 #[track_caller]
-fn rehearse(project: &Project, db: &TestDatabase) -> Value {
-    let output = Rehearsal::of(project, Some(db)).run(&["one", "two", "--rate", "150"]);
+fn rehearse(project: &Project, db: Option<&TestDatabase>) -> Value {
+    let output = Rehearsal::of(project, db).run(&["one", "two", "--rate", "150"]);
     output.expect_code(6);
     output.json()
 }
@@ -73,7 +73,7 @@ on_every_database! {
             "tests/workloads/two.yaml",
             &format!("{workload}invariants:\n  - {{ name: both say the same, sql: \"SELECT id FROM notes WHERE body <> words OR body IS NULL OR words IS NULL\", during: [mixed] }}\n"),
         );
-        expect_not(&rehearse(&project, &db), "upgrade", "every invariant holds", "`both say the same` broke");
+        expect_not(&rehearse(&project, Some(&db)), "upgrade", "every invariant holds", "`both say the same` broke");
     }
 
     /// A part of the files that throws away what is written.
@@ -88,63 +88,72 @@ on_every_database! {
             mysql: DROP TRIGGER lose\n        \
             sqlite: DROP TRIGGER lose\n    \
             allow: { unclassified-sql: that is the point, removal-in-expand: none, table-rewrite: none }\n";
-        let report = rehearse(&project(&format!("{EXPAND}{step}"), DATA, CONTRACT), &db);
+        let report = rehearse(&project(&format!("{EXPAND}{step}"), DATA, CONTRACT), Some(&db));
         expect_not(&report, "failed", "no write is lost", "expected kind = ");
         let first = &report["ledger"]["checks"][0]["first"][0];
         assert_eq!((first["table"].as_str(), first["column"].as_str()), (Some("notes"), Some("kind")), "{first}");
     }
+}
 
-    /// Release two still reads what its own contract takes away.
-    async fn a_column_that_new_nodes_still_read(db: TestDatabase) {
-        let project = project(EXPAND, DATA, CONTRACT);
-        let workload = project.read("tests/workloads/two.yaml").replacen("SELECT words FROM", "SELECT words, body FROM", 1);
-        project.write("tests/workloads/two.yaml", &workload);
-        let report = rehearse(&project, &db);
-        expect_not(&report, "rolling", "no operation fails", "`read` of two");
-        let failures = report["failures"].as_array().expect("failures");
-        assert!(failures.iter().all(|failure| failure["stage"] == "contract" || failure["stage"] == "after"), "{failures:#?}");
-        assert!(failures.iter().all(|failure| failure["natural"] == false));
-    }
+/// Release two still reads what its own contract takes away.
+#[test]
+fn a_column_that_new_nodes_still_read() {
+    let project = project(EXPAND, DATA, CONTRACT);
+    let workload = project.read("tests/workloads/two.yaml").replacen("SELECT words FROM", "SELECT words, body FROM", 1);
+    project.write("tests/workloads/two.yaml", &workload);
+    let report = rehearse(&project, None);
+    expect_not(&report, "rolling", "no operation fails", "`read` of two");
+    let failures = report["failures"].as_array().expect("failures");
+    assert!(
+        failures.iter().all(|failure| failure["stage"] == "contract" || failure["stage"] == "after"),
+        "{failures:#?}"
+    );
+    assert!(failures.iter().all(|failure| failure["natural"] == false));
+}
 
-    /// An answer that the workload does not expect is a failure as well: old nodes do not know what new ones write.
-    async fn an_answer_that_is_wrong_for_old_nodes(db: TestDatabase) {
-        let project = project(EXPAND, DATA, CONTRACT);
-        let workload = project.read("tests/workloads/one.yaml");
-        let expected = workload.replacen("expect: { rows: 1 }", "expect: { columns: { body: [first, new] } }", 1);
-        project.write("tests/workloads/one.yaml", &expected.replace("weight: 3", "weight: 0"));
-        // All look at the same few rows.
-        for release in ["one", "two"] {
-            let path = format!("tests/workloads/{release}.yaml");
-            project.write(&path, &project.read(&path).replace("{ row: notes }", "{ row: { table: notes, skew: 9 } }"));
-        }
-        let report = rehearse(&project, &db);
-        expect_not(&report, "rolling", "no operation fails", "`body` must not be ");
-        assert_eq!(report["failures"][0]["stage"], "mixed", "{:#}", report["failures"]);
+/// An answer that the workload does not expect is a failure as well: old nodes do not know what new ones write.
+#[test]
+fn an_answer_that_is_wrong_for_old_nodes() {
+    let project = project(EXPAND, DATA, CONTRACT);
+    let workload = project.read("tests/workloads/one.yaml");
+    let expected = workload.replacen("expect: { rows: 1 }", "expect: { columns: { body: [first, new] } }", 1);
+    project.write("tests/workloads/one.yaml", &expected.replace("weight: 3", "weight: 0"));
+    // All look at the same few rows.
+    for release in ["one", "two"] {
+        let path = format!("tests/workloads/{release}.yaml");
+        project.write(&path, &project.read(&path).replace("{ row: notes }", "{ row: { table: notes, skew: 9 } }"));
     }
+    let report = rehearse(&project, None);
+    expect_not(&report, "rolling", "no operation fails", "`body` must not be ");
+    assert_eq!(report["failures"][0]["stage"], "mixed", "{:#}", report["failures"]);
+}
 
-    /// What fails without the upgrade as well does not count against it.
-    async fn what_fails_anyway_is_natural(db: TestDatabase) {
-        let project = project(EXPAND, DATA, CONTRACT);
-        for release in ["one", "two"] {
-            let path = format!("tests/workloads/{release}.yaml");
-            let workload = project.read(&path);
-            let broken = "  - { name: always wrong, weight: 1, do: [\"INSERT INTO notes (id, kind) VALUES ('the same', 'x')\"] }\n";
-            project.write(&path, &workload.replacen("operations:\n", &format!("operations:\n{broken}"), 1));
-        }
-        let output = Rehearsal::of(&project, Some(&db)).run(&["one", "two", "--rate", "150"]);
-        let report = expect_good(&output);
-        let failures = report["failures"].as_array().expect("failures");
-        assert!(!failures.is_empty() && failures.iter().all(|failure| failure["natural"] == true), "{failures:#?}");
+/// What fails without the upgrade as well does not count against it.
+#[test]
+fn what_fails_anyway_is_natural() {
+    let project = project(EXPAND, DATA, CONTRACT);
+    for release in ["one", "two"] {
+        let path = format!("tests/workloads/{release}.yaml");
+        let workload = project.read(&path);
+        let broken = "  - { name: always wrong, weight: 1, do: [\"INSERT INTO notes (id) VALUES ('the same')\"] }\n";
+        project.write(&path, &workload.replacen("operations:\n", &format!("operations:\n{broken}"), 1));
     }
+    let output = Rehearsal::of(&project, None).run(&["one", "two", "--rate", "150"]);
+    let report = expect_good(&output);
+    let failures = report["failures"].as_array().expect("failures");
+    assert!(!failures.is_empty() && failures.iter().all(|failure| failure["natural"] == true), "{failures:#?}");
+    assert!(report["notes"].to_string().contains("`always wrong` of one never succeeded"), "{:#}", report["notes"]);
+}
 
-    /// A change that cannot be made is a verdict as well, and the report says why.
-    async fn a_phase_that_fails(db: TestDatabase) {
-        let step = "  - add_check: { table: notes, name: short, check: length(kind) < 3 }\n";
-        let validate = "steps:\n  - validate: { table: notes, name: short }\n  - drop_column: { table: notes, column: body }\n";
-        let report = rehearse(&project(&format!("{EXPAND}{step}"), DATA, validate), &db);
-        assert_eq!(report["verdict"], "failed");
-        assert_eq!(evidence(&report, "every phase ends well")["holds"], false);
-    }
+/// A change that cannot be made is a verdict as well, and the report says why.
+#[test]
+fn a_phase_that_fails() {
+    let step = "  - add_check: { table: notes, name: short, check: length(kind) < 3 }\n";
+    let validate =
+        "steps:\n  - validate: { table: notes, name: short }\n  - drop_column: { table: notes, column: body }\n";
+    let report = rehearse(&project(&format!("{EXPAND}{step}"), DATA, validate), None);
+    assert_eq!(report["verdict"], "failed");
+    assert_eq!(evidence(&report, "every phase ends well")["holds"], false);
 }
 
 /// A step that has the table for 1.5 s.
@@ -155,7 +164,7 @@ fn slow(db: &TestDatabase) -> (Project, Output) {
         undo: { postgres: SELECT 1, mysql: ALTER TABLE notes DROP COLUMN slow }\n    \
         allow: { unclassified-sql: none, lock-table: that is the point, table-rewrite: that is the point }\n";
     let project = project(&format!("{EXPAND}{step}"), DATA, CONTRACT);
-    let rehearsal = Rehearsal::of(&project, Some(db));
+    let rehearsal = Rehearsal::of(&project, Some(db)).stage("800ms");
     let output = rehearsal.run(&["one", "two", "--rate", "150", "--patience", "1s"]);
     (project, output)
 }

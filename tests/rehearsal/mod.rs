@@ -1,6 +1,7 @@
 //! Rehearsals: good upgrades are found good on every database, and each way in which an upgrade may be bad is found.
 
 mod bundled;
+mod deep;
 mod examples;
 mod found;
 mod manner;
@@ -27,7 +28,7 @@ impl Rehearsal {
         if let Some(db) = db.filter(|db| db.kind() != Kind::Sqlite) {
             concertina = concertina.database(&db.admin_url());
         }
-        Self { concertina, folder: tempfile::tempdir().expect("a folder for the reports"), stage: "400ms" }
+        Self { concertina, folder: tempfile::tempdir().expect("a folder for the reports"), stage: "300ms" }
     }
 
     fn stage(mut self, stage: &'static str) -> Self {

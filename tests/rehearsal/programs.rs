@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Rehearsal, evidence, expect_good};
-use crate::support::{Project, TestDatabase, on_every_database};
+use crate::support::{Project, TestDatabase, on_every_server};
 
 fn project(script: &str) -> Project {
     let project = Project::new(&[("concertina.yaml", "releases: [one, two]\n")]);
@@ -16,7 +16,7 @@ fn project(script: &str) -> Project {
     project
 }
 
-on_every_database! {
+on_every_server! {
     async fn a_program_is_told_where_what_and_when(db: TestDatabase) {
         let log = tempfile::NamedTempFile::new().expect("a file");
         let path = log.path().display();

@@ -113,7 +113,16 @@ fn what_cannot_be_is_shown() {
     error: 5 errors in the project
     hint: nothing was changed
     "#);
-    assert_snapshot!(errors("operations:\n  - { name: a, do: [{ sql: SELECT 1, expect: { rows: { min: 3, max: 1 } } }] }\n"), @"");
+    assert_snapshot!(errors("operations:\n  - { name: a, do: [{ sql: SELECT 1, expect: { rows: { min: 3, max: 1 } } }] }\n"), @"
+    error: `max` is less than `min`, 3
+     --> tests/workloads/one.yaml:2:54
+      |
+    2 |   - { name: a, do: [{ sql: SELECT 1, expect: { rows: { min: 3, max: 1 } } }] }
+      |                                                      ^^^^^^^^^^^^^^^^^
+
+    error: 1 error in the project
+    hint: nothing was changed
+    ");
 }
 
 #[test]
@@ -129,6 +138,16 @@ fn a_workload_of_no_release_is_refused() {
     error: 1 error in the project
     hint: nothing was changed
     ");
+}
+
+/// Whoever reviews the files sees it before a rehearsal does; a deployment does not read them.
+#[test]
+fn lint_reads_workloads_too() {
+    let project = Project::new(&[("concertina.yaml", "database: sqlite://a.db\nreleases: [one]\n")]);
+    project.write("tests/workloads/one.yaml", "operations:\n  - { name: a, do: [SELECT 1], wait: 2 }\n");
+    let concertina = Concertina::in_project(project.path());
+    concertina.run(&["lint"]).expect_code(1).expect_stderr("tests/workloads/one.yaml:2:32");
+    concertina.run(&["upgrade"]).expect_code(0);
 }
 
 /// What the page shows is a workload that runs.

@@ -67,6 +67,24 @@ on_every_database! {
         assert_eq!(crate::conformance::schema::Schema::differences(&before, &after), []);
     }
 
+    /// What was there before the release is not made anew: that is told, of the column that was written over and not of the new one.
+    async fn what_a_backfill_wrote_over_is_told_to_stay(db: TestDatabase) {
+        let mut train = Train::new(&db);
+        db.owner().await.run("CREATE TABLE t (id INTEGER PRIMARY KEY, meta VARCHAR(40))").await;
+        db.owner().await.run("INSERT INTO t (id, meta) VALUES (1, 'old')").await;
+        train.add(&[
+            ("expand/01_a.yaml", "steps:\n  - add_column: { table: t, column: { name: extra, type: integer } }\n"),
+            ("data/01_a.yaml", "backfill: { table: t, set: { extra: id }, where: extra IS NULL }\n"),
+            ("data/02_b.yaml", "backfill: { table: t, set: { meta: \"'new'\" }, where: meta <> 'new' }\n"),
+        ]);
+        train.concertina().run(&["expand"]).expect_code(0);
+        train.concertina().run(&["migrate"]).expect_code(0);
+        let output = train.concertina().run(&["rollback", "--yes"]);
+        output.expect_code(0).expect_stdout("note: r1/migrate/02_b wrote meta of `t`: what it did stays");
+        assert!(!output.stdout.contains("01_a"), "{output}");
+        assert_eq!(db.owner().await.lines("SELECT meta FROM t").await, ["new"]);
+    }
+
     async fn sql_is_taken_back_by_its_undo_part(db: TestDatabase) {
         tables(&db).await;
         let mut train = Train::new(&db);

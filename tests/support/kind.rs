@@ -65,6 +65,11 @@ where
     alone(async || body(TestDatabase::create(kind, test).await).await);
 }
 
+/// Whether the slow tests run as well: `tests/run --deep`.
+pub(crate) fn is_deep() -> bool {
+    std::env::var("CONCERTINA_DEEP").as_deref() == Ok("1")
+}
+
 /// Runs `body` on a runtime of its own, without a database: for a test that starts its own server.
 pub(crate) fn alone<T>(body: impl AsyncFnOnce() -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

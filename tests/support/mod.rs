@@ -30,7 +30,7 @@ pub(crate) use command::{Concertina, Output, Running};
 pub(crate) use database::{PASSWORD, TestDatabase};
 pub(crate) use dump::Dump;
 pub(crate) use history::{BaselineFile, Width};
-pub(crate) use kind::{Kind, alone, on_every_database, on_every_server, run};
+pub(crate) use kind::{Kind, alone, is_deep, on_every_database, on_every_server, run};
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use project::Project;
 pub(crate) use proxy::{Moment, Proxy, Reach};

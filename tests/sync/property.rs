@@ -192,7 +192,7 @@ impl Shrinking {
 async fn check(kind: Kind) {
     let chosen: Option<u64> =
         std::env::var("CONCERTINA_SEED").ok().map(|seed| seed.parse().expect("CONCERTINA_SEED is a number"));
-    let deep = std::env::var_os("CONCERTINA_DEEP").is_some();
+    let deep = crate::support::is_deep();
     let wanted = if deep { DEEP } else { FAST };
     // The fast tier takes the same way every time; the slow one looks for new ones.
     let first = chosen.unwrap_or_else(|| if deep { rand_seed() } else { 0 });

@@ -1,7 +1,7 @@
 //! The connection breaks: in the middle of a batch, of a commit, again and again, and beside the work.
 
-use super::{Counting, ROWS, got_over, is_deep};
-use crate::support::{Kind, Moment, Proxy, Reach, Session, TestDatabase, on_every_server};
+use super::{Counting, ROWS, got_over};
+use crate::support::{Kind, Moment, Proxy, Reach, Session, TestDatabase, is_deep, on_every_server};
 
 /// Which passes of a statement are cut: some one after the other, so that the same batch is hit again.
 const PASSES: &[usize] = &[1, 2, 3, 8, 15];

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Counting, ROWS, is_deep};
-use crate::support::{Output, TestDatabase, on_every_database};
+use super::{Counting, ROWS};
+use crate::support::{Output, TestDatabase, is_deep, on_every_database};
 
 /// Every place in `migrate` that has a name to die at, in the order in which a run comes by.
 const FAILPOINTS: &[&str] = &["backfill.written", "backfill.before_commit", "backfill.batch", "phase.finish.before"];

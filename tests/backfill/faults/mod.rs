@@ -142,7 +142,3 @@ fn got_over(output: &Output) -> bool {
         _ => panic!("it should be done, or have stopped with an error:\n{output}"),
     }
 }
-
-fn is_deep() -> bool {
-    std::env::var("CONCERTINA_DEEP").as_deref() == Ok("1")
-}
