@@ -43,6 +43,11 @@ impl Failure {
         Self { error: anyhow::Error::new(error), code: exit::ERROR }
     }
 
+    /// An error of somebody who asked to stop.
+    pub(super) fn interrupted(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { error: anyhow::Error::new(error), code: 128 + talk::signal() }
+    }
+
     pub(super) fn code(&self) -> u8 {
         self.code
     }

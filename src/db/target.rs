@@ -113,11 +113,27 @@ impl Target {
             return Self::parse(&format!("sqlite://{name}"), Path::new(""));
         }
         let mut other = self.clone();
+        // libpq also takes the database's name as a parameter, which wins over the path.
+        let is_name = |key: &str| key.eq_ignore_ascii_case("dbname");
         for text in [&mut other.url, &mut other.shown] {
             let mut url = Url::parse(text).map_err(|error| DbError::Url { reason: error.to_string() })?;
             url.set_path(name);
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(key, _)| !is_name(key))
+                .map(|(key, value)| (key.into_owned(), value.into_owned()))
+                .collect();
+            url.set_query(None);
+            if !kept.is_empty() {
+                url.query_pairs_mut().extend_pairs(&kept);
+            }
             *text = url.to_string();
         }
+        other.parameters.others.retain(|(key, _)| !is_name(key));
+        other.query = other.query.map(|query| {
+            let parts = query.split('&').filter(|part| !is_name(part.split('=').next().unwrap_or_default()));
+            parts.collect::<Vec<_>>().join("&")
+        });
         Ok(other)
     }
 
@@ -273,6 +289,16 @@ mod tests {
         assert_eq!(shown("mysql://me:p,w@a/x"), "mysql://me:***@a/x");
         assert_eq!(shown("postgres://me:pw@/x?host=/run"), "postgres://me:***@localhost/x?host=%2Frun");
         assert_eq!(shown("postgres:///x?host=/run"), "postgres:///x?host=%2Frun");
+    }
+
+    #[test]
+    fn another_database_beside_is_that_one_whatever_the_parameters_say() {
+        let target =
+            Target::parse("postgres://me:s3@db/postgres?dbname=glance&sslmode=disable", Path::new("/")).unwrap();
+        let other = target.beside_as("scratch").unwrap();
+        assert_eq!(other.to_string(), "postgres://me:***@db/scratch?sslmode=disable");
+        assert!(other.secret_url().contains("/scratch?") && !other.secret_url().contains("glance"), "{other}");
+        assert!(!other.url().contains("glance"), "{other}");
     }
 
     #[test]

@@ -326,6 +326,12 @@ pub trait Dialect:
     fn gives_back_by_clause(&self) -> bool {
         false
     }
+    /// A query of one text, the database that the session is in, and one for the ids of those that are in a database and must be
+    /// ended before it can go.
+    fn whereabouts(&self, name: &str) -> [Option<String>; 2] {
+        let _ = name;
+        [None, None]
+    }
     /// Makes a database, and takes it away again with whoever is in it; `None` where a file is one.
     fn own_database(&self, name: &str) -> Option<[String; 2]>;
     /// The scratch place in which a baseline is tried out: statements to enter it, and to leave nothing behind.

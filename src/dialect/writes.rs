@@ -91,11 +91,24 @@ pub enum Reading {
     Unreadable(Vec<String>),
 }
 
+/// With which words a statement begins that writes nothing.
+const READS: &[&str] = &["select", "values", "show", "set", "pragma", "explain", "table"];
+/// Which words a query does not have that writes nothing.
+const WRITES: &[&str] = &["insert", "update", "delete", "merge", "replace", "into", "call", "for"];
+
 /// Reads a statement whose values are the driver's placeholders: `$1`, `$2` on PostgreSQL, `?` elsewhere.
 pub fn read_writes(sql: &str, flavor: Flavor) -> Reading {
     let Ok(tokens) = significant(sql, flavor) else { return Reading::Unreadable(Vec::new()) };
     let mut cursor = Cursor::new(&tokens);
-    if cursor.at_any(&["select", "values", "show", "set", "pragma", "explain", "table"]) {
+    let is_query = || {
+        let words = tokens.iter().filter(|token| token.kind == TokenKind::Word);
+        !words.into_iter().any(|token| WRITES.iter().any(|word| token.is_word(word)))
+    };
+    if cursor.at_any(READS) {
+        return Reading::NoWrite;
+    }
+    let opens = cursor.peek().is_some_and(|token| token.is_symbol("("));
+    if (opens || cursor.at(&["with"])) && is_query() {
         return Reading::NoWrite;
     }
     let mut reader = Reader { placeholders: 0 };
@@ -321,6 +334,8 @@ mod tests {
         ] {
             assert!(matches!(read_writes(sql, Flavor::Sqlite), Reading::Unreadable(_)), "{sql}");
         }
-        assert_eq!(read_writes("SELECT 1", Flavor::MySql), Reading::NoWrite);
+        for sql in ["SELECT 1", "WITH a AS (SELECT 1) SELECT * FROM a", "(SELECT 1) UNION (SELECT 2)"] {
+            assert_eq!(read_writes(sql, Flavor::MySql), Reading::NoWrite);
+        }
     }
 }

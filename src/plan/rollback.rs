@@ -1,4 +1,4 @@
-//! What takes a release's expand back: the syncs first, then the new objects, then what was loosened; within each, what was
+//! What takes a release's expand back: new foreign keys and the syncs first, then the new objects, then what was loosened; within each, what was
 //! done last goes first.
 
 use super::facts::Facts;
@@ -90,9 +90,11 @@ pub fn data_that_stays(release: &Release, facts: &Facts) -> Vec<String> {
 /// Where a step stands in the order; within a place the last one goes first.
 fn place(step: &Step) -> u8 {
     match step {
-        Step::Sync(_) => 0,
-        Step::DropNotNull(_) | Step::DropDefault(_) | Step::DropConstraint(_) => 2,
-        _ => 1,
+        // One that says whose row a new row is would keep old nodes from deleting theirs, once no sync deletes both.
+        Step::AddForeignKey(_) => 0,
+        Step::Sync(_) => 1,
+        Step::DropNotNull(_) | Step::DropDefault(_) | Step::DropConstraint(_) => 3,
+        _ => 2,
     }
 }
 

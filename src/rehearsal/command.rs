@@ -8,6 +8,15 @@ use super::news::News;
 use super::report::Span;
 use super::tool::{Ended, Run, Said};
 
+/// Takes off what holds migrate: replicas, hours and the rest are those of production.
+pub(super) const UNTHROTTLED: &str =
+    " --hours off --max-replica-lag off --max-running-sessions off --throttle-query off --max-latency off";
+
+/// A command as it is told: how its batches go is of no interest.
+fn shown(command: &str) -> String {
+    command.split(" --batch-rows").next().unwrap_or(command).replacen(UNTHROTTLED, "", 1)
+}
+
 /// The words of a command.
 pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
@@ -31,12 +40,16 @@ impl Conductor<'_> {
     pub(super) async fn finish_run(&mut self, run: Run, said: Vec<Said>) -> Result<Ended, Halt> {
         let ended = run.end_with(said);
         tokio::pin!(ended);
-        let ended = loop {
+        let mut ended = loop {
             match tokio::time::timeout(Duration::from_millis(50), &mut ended).await {
                 Ok(ended) => break ended.map_err(|error| self.program(error))?,
-                Err(_) => self.breathe()?,
+                Err(_) => {
+                    self.breathe()?;
+                    self.look_by_whim().await?;
+                }
             }
         };
+        ended.command = shown(&ended.command);
         self.keep(&ended);
         self.tell(&News::Ran { command: ended.command.clone(), code: ended.code, took: ended.took });
         Ok(ended)

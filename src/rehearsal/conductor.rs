@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::command::UNTHROTTLED;
 use super::error::RehearsalError;
 use super::judge::{self, Findings};
 use super::ledger::{Checked, Groups};
@@ -15,9 +16,10 @@ use super::scratch::Scratch;
 use super::script::Script;
 use super::stalls::Lookout;
 use super::tool::Tool;
-use crate::catalog::{Project, Release, Stage, Workloads};
+use crate::catalog::{Project, Release, Stage, Throttle, Workloads};
 use crate::db::{Connection, Target};
 use crate::dialect::{Kind, Schema, expression};
+use crate::engine::EngineError;
 
 /// What a rehearsal is asked to do.
 #[derive(Debug, Clone)]
@@ -105,6 +107,24 @@ pub(super) struct Conductor<'p> {
     /// When the data of the hop were migrated.
     pub(super) migrated: Duration,
     pub(super) asked: Instant,
+    /// Where it is; `None` before the first stage.
+    pub(super) here: Option<Here>,
+    /// Whether the release's expand is in force, all of it.
+    pub(super) is_expanded: bool,
+    /// Whether nodes are programs.
+    pub(super) has_programs: bool,
+    /// The project without what holds its backfills: replicas and hours are those of production.
+    pub(super) unthrottled: Project,
+}
+
+/// Where a rehearsal is.
+#[derive(Debug, Clone)]
+pub(super) struct Here {
+    pub(super) old: Arc<Script>,
+    pub(super) new: Arc<Script>,
+    /// The release whose phases are carried out.
+    pub(super) release: Option<String>,
+    pub(super) stage: Stage,
 }
 
 /// Holds a rehearsal.
@@ -115,17 +135,26 @@ pub async fn rehearse(project: &Project, options: &Options, audience: &dyn Audie
     let other = match Scratch::create(options.server.as_ref(), "fresh").await {
         Ok(other) => other,
         Err(error) => {
-            scratch.remove().await?;
+            let name = scratch.name();
+            if let Err(stays) = scratch.remove().await {
+                audience.hears(&News::Trouble(format!("the database {name} could not be removed, and stays: {stays}")));
+            }
             return Err(error.into());
         }
     };
-    let held = hold(project, options, audience, &hops, [&scratch.target, &other.target]).await;
-    let removed = [scratch.remove().await, other.remove().await];
-    let report = held?;
-    for removed in removed {
-        removed?;
+    let mut held = Box::pin(hold(project, options, audience, &hops, [&scratch.target, &other.target])).await;
+    // What stays is told in any case, and takes no report away.
+    for database in [scratch, other] {
+        let name = database.name();
+        if let Err(error) = database.remove().await {
+            let words = format!("the rehearsal's database {name} could not be removed, and stays: {error}");
+            audience.hears(&News::Trouble(words.clone()));
+            if let Ok(report) = &mut held {
+                report.notes.push(words);
+            }
+        }
     }
-    Ok(report)
+    held
 }
 
 /// The neighbours of the upgrade, in turn: each release with files is a hop of its own; those without change nothing but the
@@ -184,6 +213,9 @@ async fn hold(
 ) -> Result<Report, RehearsalError> {
     let began_at = jiff::Timestamp::now().as_millisecond();
     let kind = target.kind();
+    let mut unthrottled = Project::load(&project.root).map_err(EngineError::from)?;
+    unthrottled.manifest.throttle = Throttle::default();
+    let programs = hops.iter().any(|hop| hop.old.command.is_some() || hop.new.command.is_some());
     let hands = Arc::new(Stagehands::new(target.clone(), options.rate));
     let tool = Tool { program: options.program.clone(), project: project.root.clone(), target: target.clone() };
     let mut conductor = Conductor {
@@ -207,6 +239,10 @@ async fn hold(
         told: Instant::now(),
         migrated: Duration::ZERO,
         asked: Instant::now(),
+        here: None,
+        is_expanded: false,
+        has_programs: programs,
+        unthrottled,
     };
     let server = conductor.prepare(&hops[0].old).await?;
     let lookout = Lookout::start(&hands);
@@ -215,14 +251,15 @@ async fn hold(
         // It was broken off, and lasted until now.
         last.ended = hands.recorder.now();
     }
-    conductor.send_home().await;
-    let (broken, end) = match played {
-        Ok(end) => (None, Some(end)),
-        Err(Halt::Broken(why)) => (Some(why), None),
-        Err(Halt::Error(error)) => return Err(error),
+    let sent = conductor.send_home().await;
+    let (broken, end) = match (played, sent) {
+        (Ok(_), Err(why)) | (Err(Halt::Broken(why)), _) => (Some(why), None),
+        (Ok(end), Ok(())) => (None, Some(end)),
+        (Err(Halt::Error(error)), _) => return Err(error),
     };
     let mut not_in_ledger: Vec<String> =
         hops.iter().flat_map(|hop| hop.old.unreadable().chain(hop.new.unreadable())).map(str::to_owned).collect();
+    not_in_ledger.extend(hands.ledger.unfollowed());
     not_in_ledger.sort();
     not_in_ledger.dedup();
     let findings = Findings {
@@ -236,7 +273,7 @@ async fn hold(
         invariants: conductor.invariants,
         commands: conductor.commands,
         notes: conductor.notes,
-        ledger: LedgerReport { writes: hands.ledger.writes(), checks: conductor.checks, not_in_ledger },
+        ledger: LedgerReport { writes: hands.ledger.writes(), checks: conductor.checks, not_in_ledger, programs },
         sightings: lookout.seen(),
         broken,
         end,
@@ -284,15 +321,19 @@ impl Conductor<'_> {
         for hop in hops {
             self.hop(hop).await?;
         }
-        self.send_home().await;
+        self.send_home().await.map_err(Halt::Broken)?;
         self.finish(fresh).await
     }
 
     /// Drains whoever is at work.
-    async fn send_home(&mut self) {
-        for node in self.old_nodes.drain(..).chain(self.new_nodes.drain(..)) {
-            node.drain().await;
+    async fn send_home(&mut self) -> Result<(), String> {
+        let nodes: Vec<Node> = self.old_nodes.drain(..).chain(self.new_nodes.drain(..)).collect();
+        nodes.iter().for_each(Node::stop);
+        let mut ended = Ok(());
+        for node in nodes {
+            ended = ended.and(node.drain().await);
         }
+        ended
     }
 
     fn hire(&mut self, script: &Arc<Script>) -> Node {
@@ -308,6 +349,8 @@ impl Conductor<'_> {
         self.hands.recorder.enter(self.played.len());
         self.played.push(Played { hop: hop.words.clone(), stage, began: now, ended: now });
         *self.hands.stage.lock().unwrap_or_else(PoisonError::into_inner) = Some(stage);
+        let release = hop.release.map(|release| release.name.clone());
+        self.here = Some(Here { old: Arc::clone(&hop.old), new: Arc::clone(&hop.new), release, stage });
         let nodes = [self.old_nodes.len(), self.new_nodes.len()];
         self.tell(&News::Stage { hop: hop.words.clone(), stage, nodes });
     }
@@ -316,7 +359,7 @@ impl Conductor<'_> {
         let schema = self.learn().await?;
         if !hop.first {
             let hands = Arc::clone(&self.hands);
-            let _down = hands.curtain.write().await;
+            let _down = self.hear(hands.curtain.write()).await?;
             let mut connection = Connection::open(&self.tool.target, false).await?;
             hands.ledger.settle(&mut connection, self.migrated).await?;
             connection.close().await;
@@ -332,41 +375,42 @@ impl Conductor<'_> {
             }
         }
         self.enter(hop, Stage::Quiet);
-        self.run_on(hop, Stage::Quiet, self.options.stage * 2).await?;
-        self.look(hop, Stage::Quiet, true).await?;
+        self.run_on(self.options.stage * 2).await?;
+        self.look(true).await?;
 
         if let Some(release) = hop.release {
             self.enter(hop, Stage::Expand);
-            self.expand(hop, release).await?;
-            self.run_on(hop, Stage::Expand, self.options.stage).await?;
+            self.expand(release).await?;
+            self.run_on(self.options.stage).await?;
             self.learn().await?;
-            self.look(hop, Stage::Expand, true).await?;
+            self.look(true).await?;
 
             self.enter(hop, Stage::Migrate);
-            self.migrate(hop, release).await?;
+            self.migrate(release).await?;
             self.migrated = self.now();
-            self.run_on(hop, Stage::Migrate, self.options.stage).await?;
-            self.look(hop, Stage::Migrate, true).await?;
+            self.run_on(self.options.stage).await?;
+            self.look(true).await?;
         }
 
         self.enter(hop, Stage::Mixed);
         self.mix(hop).await?;
-        self.look(hop, Stage::Mixed, true).await?;
+        self.look(true).await?;
         // From here on there are new nodes alone.
         self.old_nodes = Vec::new();
         if let Some(release) = hop.release {
             // The old columns are about to go: now or never.
             self.hold_ledger(true).await?;
             self.enter(hop, Stage::Contract);
+            self.is_expanded = false;
             self.contract(hop, release).await?;
-            self.run_on(hop, Stage::Contract, self.options.stage / 2).await?;
+            self.run_on(self.options.stage / 2).await?;
             self.learn().await?;
-            self.look(hop, Stage::Contract, true).await?;
+            self.look(true).await?;
         }
 
         self.enter(hop, Stage::After);
-        self.run_on(hop, Stage::After, self.options.stage).await?;
-        self.look(hop, Stage::After, true).await?;
+        self.run_on(self.options.stage).await?;
+        self.look(true).await?;
         if let Some(last) = self.played.last_mut() {
             last.ended = self.hands.recorder.now();
         }
@@ -387,23 +431,42 @@ impl Conductor<'_> {
     }
 
     /// Lets the nodes work for the rest of a stage's time.
-    async fn run_on(&mut self, hop: &Hop<'_>, stage: Stage, least: Duration) -> Result<(), Halt> {
+    async fn run_on(&mut self, least: Duration) -> Result<(), Halt> {
         let began = self.played.last().map_or(Duration::ZERO, |played| played.began);
-        self.wait_until(hop, stage, began + least).await
+        self.wait_until(began + least).await
     }
 
     /// Waits, tells how it goes, and asks the invariants at random moments.
-    async fn wait_until(&mut self, hop: &Hop<'_>, stage: Stage, moment: Duration) -> Result<(), Halt> {
+    async fn wait_until(&mut self, moment: Duration) -> Result<(), Halt> {
         const TICK: Duration = Duration::from_millis(50);
         while let Some(left) = moment.checked_sub(self.now()) {
             tokio::time::sleep(left.min(TICK)).await;
             self.breathe()?;
-            let pause = Duration::from_millis(self.whim.u64(300..1_500));
-            if self.asked.elapsed() > pause {
-                self.look(hop, stage, false).await?;
-            }
+            self.look_by_whim().await?;
         }
         Ok(())
+    }
+
+    /// Asks the invariants, if it is time.
+    pub(super) async fn look_by_whim(&mut self) -> Result<(), Halt> {
+        let pause = Duration::from_millis(self.whim.u64(300..1_500));
+        if self.asked.elapsed() <= pause {
+            return Ok(());
+        }
+        // To prove every row costs more than to ask an invariant.
+        let prove = self.whim.u8(..4) == 0;
+        self.look(prove).await
+    }
+
+    /// Waits for something, and tells how it goes meanwhile; fails where somebody asks to stop.
+    pub(super) async fn hear<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::pin!(awaited);
+        loop {
+            match tokio::time::timeout(Duration::from_millis(50), &mut awaited).await {
+                Ok(done) => return Ok(done),
+                Err(_) => self.breathe()?,
+            }
+        }
     }
 
     /// Tells how it goes, and stops where somebody asked for that.
@@ -437,18 +500,18 @@ impl Conductor<'_> {
             step += 1;
             let node = self.hire(&hop.new);
             self.new_nodes.push(node);
-            self.wait_until(hop, Stage::Mixed, began + whole * step / steps).await?;
+            self.wait_until(began + whole * step / steps).await?;
         }
         if let Some(release) = hop.release {
             self.too_early(hop, release).await?;
-            self.look(hop, Stage::Mixed, true).await?;
+            self.look(true).await?;
         }
         while let Some(node) = self.old_nodes.pop() {
-            node.drain().await;
+            self.hear(node.drain()).await?.map_err(Halt::Broken)?;
             step += 1;
-            self.wait_until(hop, Stage::Mixed, began + whole * step / steps).await?;
+            self.wait_until(began + whole * step / steps).await?;
         }
-        self.wait_until(hop, Stage::Mixed, began + whole).await
+        self.wait_until(began + whole).await
     }
 
     async fn contract(&mut self, hop: &Hop<'_>, release: &Release) -> Result<(), Halt> {
@@ -458,7 +521,7 @@ impl Conductor<'_> {
             if ended.code == Some(6) && round < AGAIN && ended.error.contains("not migrated") {
                 // What old nodes wrote last, where no sync carries it over: an operator runs migrate again.
                 self.notes.push(format!("contract found rows that old nodes wrote last: {}", ended.error));
-                let again = self.run("migrate").await?;
+                let again = self.run(&format!("migrate{UNTHROTTLED}")).await?;
                 self.require(&again, &[0])?;
                 self.migrated = self.now();
                 continue;

@@ -37,6 +37,6 @@ pub enum RehearsalError {
         error: std::io::Error,
     },
     /// Somebody asked to stop.
-    #[error("interrupted; the rehearsal's databases are removed")]
+    #[error("interrupted; nothing was saved, and the rehearsal's databases are removed")]
     Interrupted,
 }

@@ -1,10 +1,13 @@
 //! What is done to an upgrade: runners killed, an expand taken back, a second runner, a contract that comes too early.
 
+use std::time::Duration;
+
+use super::command::UNTHROTTLED;
 use super::conductor::{Conductor, Halt, Hop, ms};
 use super::news::News;
 use super::report::Injection;
 use super::tool::{Ended, Said};
-use crate::catalog::{Release, Stage};
+use crate::catalog::Release;
 use crate::plan::Gate;
 
 /// The exit code of a command that meets another runner, and of one that is refused.
@@ -24,8 +27,9 @@ impl Conductor<'_> {
     pub(super) async fn beside(&mut self, command: &str, second: &str) -> Result<Ended, Halt> {
         let mut run = self.start(command)?;
         let mut said = Vec::new();
-        run.at_work(&mut said).await;
-        let other = self.tool.run(&super::command::words(second)).await;
+        self.hear(run.at_work(&mut said)).await?;
+        let tool = self.tool.clone();
+        let other = self.hear(tool.run(&super::command::words(second))).await?;
         let ended = self.finish_run(run, said).await?;
         self.second_runner(command, second, other.ok(), &ended);
         Ok(ended)
@@ -34,7 +38,7 @@ impl Conductor<'_> {
     fn second_runner(&mut self, command: &str, second: &str, other: Option<Ended>, first: &Ended) {
         let what = format!("concertina {second} beside concertina {command}");
         let Some(other) = other else { return };
-        let overlapped = other.began + other.took < first.began + first.took;
+        let overlapped = other.began < first.began + first.took;
         let did_nothing = other.document["done"].as_array().is_none_or(Vec::is_empty);
         let (outcome, holds) = match other.code {
             Some(HELD) => ("refused: another runner holds the lease (exit 7)".to_owned(), Some(true)),
@@ -47,21 +51,22 @@ impl Conductor<'_> {
     }
 
     /// Expands; takes that back, and expands again.
-    pub(super) async fn expand(&mut self, hop: &Hop<'_>, release: &Release) -> Result<(), Halt> {
+    pub(super) async fn expand(&mut self, release: &Release) -> Result<(), Halt> {
         let command = format!("expand --release {}", release.name);
         let ended = self.beside(&command, "expand").await?;
         self.require(&ended, &[0])?;
+        self.is_expanded = true;
         self.learn().await?;
-        self.look(hop, Stage::Expand, true).await?;
+        self.look(true).await?;
         let pause = self.options.stage.mul_f64(self.rng.f64() * 0.4);
         self.rest(pause).await?;
         self.take_back("after expand", release).await
     }
 
-    async fn rest(&mut self, pause: std::time::Duration) -> Result<(), Halt> {
+    async fn rest(&mut self, pause: Duration) -> Result<(), Halt> {
         let until = self.now() + pause;
         while self.now() < until {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
             self.breathe()?;
         }
         Ok(())
@@ -70,10 +75,12 @@ impl Conductor<'_> {
     /// Takes the expand back, and expands again. Where it cannot be taken back, that is told and is no fault of the upgrade's.
     async fn take_back(&mut self, when: &str, release: &Release) -> Result<(), Halt> {
         let what = format!("rollback {when}, and expand again");
+        self.is_expanded = false;
         let back = self.run(&format!("rollback --release {}", release.name)).await?;
         match back.code {
             Some(0) => {}
-            Some(REFUSED | 1) if back.document["error"]["hint"].is_string() && back.code == Some(REFUSED) => {
+            Some(REFUSED) => {
+                self.is_expanded = true;
                 self.injected("rollback", &what, format!("it cannot be taken back: {}", back.error), None);
                 return Ok(());
             }
@@ -87,21 +94,27 @@ impl Conductor<'_> {
         let outcome = format!("taken back in {} ms, done again in {} ms", ms(back.took), ms(again.took));
         self.injected("rollback", &what, outcome, Some(again.code == Some(0)));
         self.require(&back, &[0])?;
-        self.require(&again, &[0])
+        self.require(&again, &[0])?;
+        self.is_expanded = true;
+        Ok(())
     }
 
     /// Migrates, killed several times; after one of the kills the expand may be taken back as well.
-    pub(super) async fn migrate(&mut self, hop: &Hop<'_>, release: &Release) -> Result<(), Halt> {
+    pub(super) async fn migrate(&mut self, release: &Release) -> Result<(), Halt> {
         // Small batches, so that there is a middle to be killed in.
         let rows = (self.hands.ledger.writes() / 40).clamp(5, 1_000);
-        let command = format!("migrate --release {} --batch-rows {rows} --batch-max-rows {rows}", release.name);
+        let command =
+            format!("migrate --release {} --batch-rows {rows} --batch-max-rows {rows}{UNTHROTTLED}", release.name);
         let kills = if release.backfills.is_empty() { 1 } else { KILLS };
         let back_after = self.rng.usize(1..=2);
         for kill in 1..=kills {
             let mut run = self.start(&command)?;
             let mut said: Vec<Said> = Vec::new();
-            run.after(self.rng.usize(1..=8), &mut said).await;
-            tokio::time::sleep(std::time::Duration::from_micros(self.rng.u64(..20_000))).await;
+            let words = self.rng.usize(1..=8);
+            // One that says nothing more is killed all the same.
+            let heard = tokio::time::timeout(Duration::from_secs(10), run.after(words, &mut said));
+            drop(self.hear(heard).await?);
+            tokio::time::sleep(Duration::from_micros(self.rng.u64(..20_000))).await;
             run.kill();
             let ended = self.finish_run(run, said).await?;
             let last = ended.said.last().map_or("nothing yet".to_owned(), |said| {
@@ -122,7 +135,7 @@ impl Conductor<'_> {
                     self.require(&ended, &[0])?;
                 }
             }
-            self.look(hop, Stage::Migrate, true).await?;
+            self.look(true).await?;
             if kill == back_after && kills > 1 {
                 self.take_back("in the middle of migrate", release).await?;
             }
@@ -138,8 +151,16 @@ impl Conductor<'_> {
         if release.syncs().next().is_none() || self.project.manifest.gates.quiet_period.is_zero() {
             return Ok(());
         }
-        let ended = self.run(&format!("contract --release {}", release.name)).await?;
         let what = format!("contract while nodes of {} write", hop.old.release);
+        // Where none of them wrote what a sync sees, contract would go through, and rightly.
+        let status = self.run("status").await?;
+        let releases = status.document["releases"].as_array().cloned().unwrap_or_default();
+        let mut syncs = releases.iter().filter_map(|release| release["syncs"].as_array()).flatten();
+        if !syncs.any(|sync| sync["last_old_write"].is_i64()) {
+            self.injected("early-contract", &what, "not tried: no old node wrote what a sync sees".to_owned(), None);
+            return Ok(());
+        }
+        let ended = self.run(&format!("contract --release {}", release.name)).await?;
         let gate = Gate::Quiet.word();
         match ended.code {
             Some(REFUSED) => self.injected("early-contract", &what, format!("refused: {}", ended.error), Some(true)),

@@ -6,14 +6,15 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use super::conductor::{Options, Played, ms};
-use super::measure::{Measured, Outcome, Sample, Subject};
+use super::measure::{Measured, Outcome, Sample, Subject, Trouble};
 use super::proof::End;
 use super::report::{
     Assertion, Evidence, FailureReport, Impact, Injection, InvariantReport, Latency, LedgerReport, OperationReport,
     POINT_MS, Point, Report, Span, StageReport, Stall, Statistics, Verdict,
 };
+use super::slowness::Slowness;
 use super::stalls::Sighting;
-use super::statistics::{FLOOR_MS, LEVEL, WINDOW_MS, fisher, holm, rosenbaum};
+use super::statistics::{FLOOR_MS, LEVEL, WINDOW_MS, fisher};
 use crate::catalog::Stage;
 use crate::dialect::Kind;
 
@@ -52,15 +53,16 @@ fn by_due(measured: &mut Measured, played: &[Played]) {
 pub(super) fn judge(found: Findings<'_>, mut measured: Measured, took: Duration) -> Report {
     by_due(&mut measured, &found.played);
     let measured = &measured;
-    let thresholds = thresholds(measured, &found.played);
+    let slowness = Slowness::of(measured, &found.played);
+    let thresholds = slowness.thresholds();
+    let mut impacts = slowness.impacts().into_iter();
     let failures = failures(measured, &found.played);
-    let mut stages: Vec<StageReport> = found
+    let stages: Vec<StageReport> = found
         .played
         .iter()
         .enumerate()
-        .map(|(number, played)| stage_report(number, played, measured, &found, &thresholds))
+        .map(|(number, played)| stage_report(number, played, measured, &found, impacts.next().flatten()))
         .collect();
-    correct(&mut stages);
     let mut notes = found.notes.clone();
     if measured.passed_over > 0 {
         notes.push(format!("{} operations had no row to be done with, and were passed over", measured.passed_over));
@@ -112,7 +114,7 @@ pub(super) fn judge(found: Findings<'_>, mut measured: Measured, took: Duration)
             level: LEVEL,
             window_ms: WINDOW_MS,
             floor_ms: FLOOR_MS,
-            thresholds: thresholds.into_iter().collect(),
+            thresholds,
         },
         notes,
     }
@@ -192,87 +194,12 @@ fn latency(histogram: &Histogram<u64>) -> Latency {
     }
 }
 
-/// What is slow, by the operation's name: the 99th percentile of its quiet latencies, and the floor at least. An operation that the
-/// quiet stage does not know has that of all.
-fn thresholds(measured: &Measured, played: &[Played]) -> BTreeMap<String, f64> {
-    let quiet: Vec<&Sample> = measured
-        .samples
-        .iter()
-        .filter(|sample| played.get(sample.stage).is_some_and(|played| played.stage == Stage::Quiet))
-        .collect();
-    let of = |samples: Vec<&Sample>| latency(&histogram(samples.into_iter())).p99_ms.max(FLOOR_MS);
-    let all = of(quiet.clone());
-    let mut thresholds = BTreeMap::new();
-    for subject in &measured.subjects {
-        let own: Vec<&Sample> = quiet
-            .iter()
-            .copied()
-            .filter(|sample| measured.subjects[sample.task].operation == subject.operation)
-            .collect();
-        let threshold = if own.is_empty() { all } else { of(own) };
-        thresholds.insert(subject.operation.clone(), threshold);
-    }
-    thresholds
-}
-
-/// The windows of a stage, each with the largest of its operations' latencies by their thresholds.
-fn windows(stage: usize, measured: &Measured, thresholds: &BTreeMap<String, f64>) -> Vec<f64> {
-    let mut windows: BTreeMap<u64, f64> = BTreeMap::new();
-    for sample in measured.samples.iter().filter(|sample| sample.stage == stage) {
-        let threshold = thresholds.get(&measured.subjects[sample.task].operation).copied().unwrap_or(FLOOR_MS);
-        let value = milliseconds(sample.latency) / threshold;
-        let window = windows.entry(ms(sample.due) / WINDOW_MS).or_default();
-        *window = window.max(value);
-    }
-    windows.into_values().collect()
-}
-
-fn impact(
-    number: usize,
-    measured: &Measured,
-    found: &Findings<'_>,
-    thresholds: &BTreeMap<String, f64>,
-) -> Option<Impact> {
-    let played = &found.played[number];
-    let quiet_number = found.played.iter().position(|other| other.hop == played.hop && other.stage == Stage::Quiet)?;
-    if quiet_number == number {
-        return None;
-    }
-    let (own, quiet) = (windows(number, measured, thresholds), windows(quiet_number, measured, thresholds));
-    let most = quiet.iter().copied().fold(1.0, f64::max);
-    let count = |values: &[f64], least: f64| values.iter().filter(|value| **value > least).count() as u64;
-    let (all, quiet_all) = (own.len() as u64, quiet.len() as u64);
-    let (slow, quiet_slow, beyond) = (count(&own, 1.0), count(&quiet, 1.0), count(&own, most));
-    Some(Impact {
-        windows: [all, quiet_all],
-        slow: [slow, quiet_slow],
-        beyond,
-        fisher_p: fisher(slow, all, quiet_slow, quiet_all),
-        rosenbaum_p: rosenbaum(beyond, all, quiet_all),
-        significant: false,
-    })
-}
-
-/// Marks what is significant among all tests of the rehearsal.
-fn correct(stages: &mut [StageReport]) {
-    let p: Vec<f64> = stages
-        .iter()
-        .filter_map(|stage| stage.impact.as_ref())
-        .flat_map(|impact| [impact.fisher_p, impact.rosenbaum_p])
-        .collect();
-    let significant = holm(&p, LEVEL);
-    let impacts = stages.iter_mut().filter_map(|stage| stage.impact.as_mut());
-    for (impact, pair) in impacts.zip(significant.chunks(2)) {
-        impact.significant = pair.contains(&true);
-    }
-}
-
 fn stage_report(
     number: usize,
     played: &Played,
     measured: &Measured,
     found: &Findings<'_>,
-    thresholds: &BTreeMap<String, f64>,
+    impact: Option<Impact>,
 ) -> StageReport {
     let samples: Vec<&Sample> = measured.samples.iter().filter(|sample| sample.stage == number).collect();
     let mut by_operation: ByOperation<'_> = BTreeMap::new();
@@ -307,14 +234,14 @@ fn stage_report(
         latency: latency(&histogram(samples.iter().copied())),
         operations,
         stall,
-        impact: impact(number, measured, found, thresholds),
+        impact,
     }
 }
 
 fn stall(sample: &Sample, measured: &Measured, found: &Findings<'_>) -> Stall {
     let (from, to) = (sample.due, sample.due + sample.latency);
     let subject = &measured.subjects[sample.task];
-    let seen = found.sightings.iter().filter(|sighting| sighting.at >= from && sighting.at <= to);
+    let seen = found.sightings.iter().filter(|seen| seen.node == sample.node && seen.at >= from && seen.at <= to);
     // The one seen first stands in front of the others.
     let held_by = seen.min_by_key(|sighting| sighting.since).map(|sighting| sighting.holder.clone());
     let (began, ended) = (ms(from), ms(to));
@@ -357,44 +284,31 @@ fn series(measured: &Measured, took: Duration) -> Vec<Point> {
     points.into_iter().enumerate().map(point).collect()
 }
 
-/// The operations that failed, each kind once; one that fails as often in the quiet stage is natural.
+/// The operations that failed, each kind once; one that fails as often before anything begins is natural.
 fn failures(measured: &Measured, played: &[Played]) -> Vec<FailureReport> {
-    let mut reports: Vec<FailureReport> = Vec::new();
-    let mut kinds: BTreeMap<(usize, usize, &str), usize> = BTreeMap::new();
-    let stage_of = |number: usize| played.get(number).map_or(Stage::Quiet, |played| played.stage);
-    for trouble in &measured.troubles {
-        let place = (trouble.stage, trouble.task, trouble.kind.as_str());
-        if let Some(at) = kinds.get(&place) {
-            reports[*at].count += 1;
-            continue;
-        }
-        kinds.insert(place, reports.len());
-        let subject = &measured.subjects[trouble.task];
-        reports.push(FailureReport {
-            release: subject.release.clone(),
-            operation: subject.operation.clone(),
-            stage: stage_of(trouble.stage),
+    let operation = |task: usize| measured.subjects[task].operation.as_str();
+    // Later quiet stages come after a contract, and may suffer from it.
+    let all_of = |stage: usize, name: &str| {
+        let here = |sample: &&Sample| sample.stage == stage && operation(sample.task) == name;
+        measured.samples.iter().filter(here).count() as u64
+    };
+    let report = |trouble: &Trouble| {
+        let name = operation(trouble.task);
+        let first = |other: &&Trouble| other.stage == 0 && other.kind == trouble.kind && operation(other.task) == name;
+        let before: u64 = measured.troubles.iter().filter(first).map(|other| other.count).sum();
+        let (all, all_before) = (all_of(trouble.stage, name), all_of(0, name));
+        let more = fisher(trouble.count, all.max(trouble.count), before, all_before.max(before)) < LEVEL;
+        FailureReport {
+            release: measured.subjects[trouble.task].release.clone(),
+            operation: name.to_owned(),
+            stage: played.get(trouble.stage).map_or(Stage::Quiet, |played| played.stage),
             at_ms: ms(trouble.at),
-            count: 1,
+            count: trouble.count,
             message: trouble.message.clone(),
-            natural: false,
-        });
-    }
-    for ((stage, task, kind), at) in &kinds {
-        let operation = &measured.subjects[*task].operation;
-        let same = |sample: &&Sample| measured.subjects[sample.task].operation == *operation;
-        let quiet = |number: usize| stage_of(number) == Stage::Quiet;
-        let all = measured.samples.iter().filter(same).filter(|sample| sample.stage == *stage).count() as u64;
-        let quiet_all = measured.samples.iter().filter(same).filter(|sample| quiet(sample.stage)).count() as u64;
-        let of_kind = measured.troubles.iter().filter(|trouble| {
-            quiet(trouble.stage) && trouble.kind == *kind && measured.subjects[trouble.task].operation == *operation
-        });
-        let quiet_failed = of_kind.count() as u64;
-        let more =
-            fisher(reports[*at].count, all.max(reports[*at].count), quiet_failed, quiet_all.max(quiet_failed)) < LEVEL;
-        reports[*at].natural = quiet(*stage) || (quiet_failed > 0 && !more);
-    }
-    reports
+            natural: trouble.stage == 0 || (before > 0 && !more),
+        }
+    };
+    measured.troubles.iter().map(report).collect()
 }
 
 fn evidence(what: impl Into<String>, holds: bool, found: impl Into<String>) -> Evidence {
@@ -446,7 +360,8 @@ fn upgrade(found: &Findings<'_>) -> Vec<Evidence> {
         None => evidence("it survives kill -9 and rollback", true, format!("{told} of them")),
     });
     let checks = &found.ledger.checks;
-    let (rows, values) = checks.last().map_or((0, 0), |checked| (checked.rows, checked.values));
+    let last = checks.last().map(|checked| (checked.rows, checked.values, checked.not_compared));
+    let (rows, values, not_compared) = last.unwrap_or_default();
     let lost = found.ledger.lost();
     let first = checks.iter().flat_map(|checked| &checked.first).next();
     let words = match first {
@@ -457,10 +372,22 @@ fn upgrade(found: &Findings<'_>) -> Vec<Evidence> {
                 lost_one.table, lost_one.key, lost_one.expected, lost_one.found
             )
         }
-        None => format!("{} writes, {rows} rows and {values} values compared", found.ledger.writes),
+        None if found.ledger.programs => {
+            "nobody looked: what a program writes is known to it alone, so it must look itself".to_owned()
+        }
+        None => {
+            let not = if not_compared == 0 { String::new() } else { format!(", {not_compared} could not be") };
+            format!("{} writes, {rows} rows and {values} values compared{not}", found.ledger.writes)
+        }
     };
+    // A ledger that compares nothing proves nothing.
+    let looked = values > 0 || found.ledger.writes == 0;
     // Where it was broken before the end, nobody has looked: that is told by what broke it.
-    all.push(evidence("no write is lost", lost == 0 && (!checks.is_empty() || found.broken.is_some()), words));
+    all.push(evidence(
+        "no write is lost",
+        lost == 0 && ((looked && !checks.is_empty()) || found.ledger.programs || found.broken.is_some()),
+        words,
+    ));
     if let Some(end) = &found.end {
         let same = end.differences.is_empty();
         let words = if same { "it is".to_owned() } else { end.differences.join("; ") };
@@ -548,12 +475,25 @@ fn downtime(found: &Findings<'_>, stages: &[StageReport], failures: &[FailureRep
     };
     let longest = stages.iter().filter_map(|stage| stage.stall.as_ref()).max_by(|a, b| a.took_ms.total_cmp(&b.took_ms));
     let patience = milliseconds(found.options.patience);
+    let quiet = stages.first().filter(|stage| stage.stage == Stage::Quiet);
+    let kept_up = quiet.is_none_or(|stage| stage.latency.p50_ms < 1_000.0);
+    let pace = quiet
+        .map_or_else(String::new, |stage| format!("the median of the quiet stage is {:.1} ms", stage.latency.p50_ms));
+    let pace = if kept_up {
+        pace
+    } else {
+        format!("{pace}: --rate is more than this machine does, and stalls tell nothing of the upgrade")
+    };
     let words = longest.map_or_else(
         || "no operation was done".to_owned(),
         |stall| format!("the longest took {:.0} ms", stall.took_ms),
     );
     let patient = longest.is_some_and(|stall| stall.took_ms <= patience);
-    vec![failed, evidence(format!("no operation takes longer than {patience:.0} ms"), patient, words)]
+    vec![
+        failed,
+        evidence("the nodes keep up before anything begins", kept_up, pace),
+        evidence(format!("no operation takes longer than {patience:.0} ms"), patient, words),
+    ]
 }
 
 fn impacts(stages: &[StageReport]) -> Vec<Evidence> {
@@ -571,4 +511,42 @@ fn impacts(stages: &[StageReport]) -> Vec<Evidence> {
         all.push(evidence("the stages are as fast as quiet", false, "it did not come to that"));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn played(hop: &str, stage: Stage) -> Played {
+        Played { hop: hop.to_owned(), stage, began: Duration::ZERO, ended: Duration::ZERO }
+    }
+
+    fn failed(stage: usize, task: usize, kind: &str, count: u64) -> Trouble {
+        Trouble { at: Duration::ZERO, count, stage, task, kind: kind.to_owned(), message: kind.to_owned() }
+    }
+
+    fn measured(tasks: &[&str], troubles: Vec<Trouble>) -> Measured {
+        let mut measured = Measured::default();
+        let subject = |operation: &&str| Subject { release: "one".to_owned(), operation: (*operation).to_owned() };
+        measured.subjects = tasks.iter().map(subject).collect();
+        measured.troubles = troubles;
+        measured
+    }
+
+    #[test]
+    fn many_natural_failures_hide_no_other() {
+        let played = [played("a", Stage::Quiet), played("a", Stage::Contract)];
+        let troubles = vec![failed(0, 0, "23505", 10_000), failed(1, 0, "23505", 9_000), failed(1, 1, "42703", 1)];
+        let natural: Vec<bool> =
+            failures(&measured(&["noisy", "other"], troubles), &played).iter().map(|failure| failure.natural).collect();
+        assert_eq!(natural, [true, true, false]);
+    }
+
+    #[test]
+    fn what_fails_since_a_contract_is_natural_in_no_later_stage() {
+        let stages = [("a", Stage::Quiet), ("a", Stage::After), ("b", Stage::Quiet), ("b", Stage::Mixed)];
+        let played = stages.map(|(hop, stage)| played(hop, stage));
+        let troubles = (1..4).map(|stage| failed(stage, 0, "42703", 50)).collect();
+        assert!(failures(&measured(&["read"], troubles), &played).iter().all(|failure| !failure.natural));
+    }
 }

@@ -6,8 +6,9 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 
 use super::report::{Report, Verdict};
 
-/// Makes `JUnit` XML of rehearsals; what is more than was asked for cannot fail.
-pub fn junit(reports: &[&Report]) -> Result<String, quick_junit::SerializeError> {
+/// Makes `JUnit` XML of rehearsals, and of those that could not be held, each by its name and why. What is more than was asked for
+/// cannot fail.
+pub fn junit(reports: &[&Report], not_held: &[(String, String)]) -> Result<String, quick_junit::SerializeError> {
     let mut document = Document::new("concertina rehearse");
     for report in reports {
         let mut suite = TestSuite::new(format!("{} to {} on {}", report.from, report.to, report.database));
@@ -46,6 +47,13 @@ pub fn junit(reports: &[&Report]) -> Result<String, quick_junit::SerializeError>
         if report.verdict == Verdict::Failed {
             suite.add_property(("passed", "false"));
         }
+        document.add_test_suite(suite);
+    }
+    for (name, why) in not_held {
+        let mut suite = TestSuite::new(name.clone());
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_message(why.clone());
+        suite.add_test_case(TestCase::new("it is rehearsed", status));
         document.add_test_suite(suite);
     }
     document.to_string()

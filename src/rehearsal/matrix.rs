@@ -1,13 +1,10 @@
 //! The cells of the upgrade matrix: which release is upgraded to which, on which database, and which files each is made of.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
-use crate::catalog::{MANIFEST, Project, Release, Work};
+use crate::catalog::{MANIFEST, Project, Release, WORKLOADS, Work, Workloads};
 use crate::dialect::Kind;
 use crate::step::Phase;
-
-/// Where workloads are, below the project's folder.
-const WORKLOADS: &str = "tests/workloads/";
 
 /// One upgrade to rehearse.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +57,8 @@ pub struct Changes<'p> {
     /// Of each release, the one whose workload its nodes have: the newest at or before it that has a file. A file that was
     /// removed counts as well, since it is what they had.
     workloads: Vec<Option<usize>>,
+    /// The programs of workloads by their paths in the project, each with the place of its release.
+    programs: Vec<(usize, PathBuf)>,
 }
 
 impl<'p> Changes<'p> {
@@ -68,14 +67,22 @@ impl<'p> Changes<'p> {
         let train = project.train();
         let mut newest = None;
         let mut workload = |at: usize| {
-            let path = format!("{WORKLOADS}{}.yaml", train[at]);
+            let path = format!("{WORKLOADS}/{}.yaml", train[at]);
             if files.contains(&path) || project.root.join(path).exists() {
                 newest = Some(at);
             }
             newest
         };
         let workloads = (0..train.len()).map(&mut workload).collect();
-        Self { project, train, files, workloads }
+        // Where one cannot be read, its own rehearsal says so.
+        let read = Workloads::load(project).unwrap_or_default();
+        let root = std::path::absolute(&project.root).unwrap_or_else(|_| project.root.clone());
+        let program = |(release, path): (&str, &Path)| {
+            let place = train.iter().position(|name| *name == release)?;
+            Some((place, path.strip_prefix(&root).unwrap_or(path).to_owned()))
+        };
+        let programs = read.programs().filter_map(program).collect();
+        Self { project, train, files, workloads, programs }
     }
 
     /// Whether one of them may change how a cell goes.
@@ -84,7 +91,7 @@ impl<'p> Changes<'p> {
         let (Some(from), Some(to)) = (place(&cell.from), place(&cell.to)) else { return true };
         let (run, workloads) = (&self.project.releases[from + 1..=to], &self.workloads[from..=to]);
         self.files.iter().any(|path| {
-            if let Some(file) = path.strip_prefix(WORKLOADS) {
+            if let Some(file) = path.strip_prefix(WORKLOADS).and_then(|file| file.strip_prefix('/')) {
                 // What is no release's may be the program of a workload, or something that one reads.
                 let release = file.strip_suffix(".yaml").and_then(place);
                 return release.is_none_or(|release| workloads.contains(&Some(release)));
@@ -97,7 +104,12 @@ impl<'p> Changes<'p> {
             if let Some((release, file)) = change.and_then(|path| path.split_once('/')) {
                 return run.iter().any(|run| run.name == release) && is_for(file, cell.database);
             }
-            path == MANIFEST || run.iter().any(|release| runs_program(&self.project.root, release, Path::new(path)))
+            let of_node = |(place, program): &(usize, PathBuf)| {
+                workloads.contains(&Some(*place)) && is_or_is_beside(program, Path::new(path))
+            };
+            path == MANIFEST
+                || self.programs.iter().any(of_node)
+                || run.iter().any(|release| runs_program(&self.project.root, release, Path::new(path)))
         })
     }
 }
@@ -138,10 +150,15 @@ fn runs_program(root: &Path, release: &Release, path: &Path) -> bool {
     // The program itself is by its full path, its arguments are as they were written.
     let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
     let mut words = words.map(|word| Path::new(word).strip_prefix(&root).unwrap_or(Path::new(word)));
-    words.any(|word| {
-        let folder = word.parent().filter(|folder| !folder.as_os_str().is_empty());
-        word == path || folder.is_some_and(|folder| path.starts_with(folder))
-    })
+    words.any(|word| is_or_is_beside(word, path))
+}
+
+/// Whether a file is a program, or stands in its folder.
+fn is_or_is_beside(program: &Path, path: &Path) -> bool {
+    // A program in `./tests` is none in the folder of the workloads.
+    let program: PathBuf = program.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    let folder = program.parent().filter(|folder| !folder.as_os_str().is_empty());
+    program == path || folder.is_some_and(|folder| path.starts_with(folder))
 }
 
 #[cfg(test)]

@@ -22,19 +22,24 @@ pub(super) struct Sample {
     pub(super) latency: Duration,
     pub(super) stage: usize,
     pub(super) task: usize,
+    /// The node that did it.
+    pub(super) node: usize,
     pub(super) outcome: Outcome,
     /// How often its transaction was tried again.
     pub(super) retries: u32,
 }
 
-/// An operation that failed.
+/// Operations that failed in one way: in a stage, of one kind.
 #[derive(Debug, Clone)]
 pub(super) struct Trouble {
+    /// When the first did.
     pub(super) at: Duration,
+    pub(super) count: u64,
     pub(super) stage: usize,
     pub(super) task: usize,
     /// The database's code, or a word for what else failed: by it failures are told to be of one kind.
     pub(super) kind: String,
+    /// What the first one said.
     pub(super) message: String,
 }
 
@@ -63,9 +68,6 @@ pub(super) struct Recorder {
     stage: AtomicUsize,
     measured: Mutex<Measured>,
 }
-
-/// How many failures are kept with their words.
-const KEPT: usize = 500;
 
 impl Recorder {
     pub(super) fn new() -> Self {
@@ -116,8 +118,11 @@ impl Recorder {
 
     pub(super) fn trouble(&self, trouble: Trouble) {
         let mut measured = self.measured();
-        if measured.troubles.len() < KEPT {
-            measured.troubles.push(trouble);
+        let place = |trouble: &Trouble| (trouble.stage, trouble.task, trouble.kind.clone());
+        let wanted = place(&trouble);
+        match measured.troubles.iter_mut().find(|known| place(known) == wanted) {
+            Some(known) => known.count += 1,
+            None => measured.troubles.push(trouble),
         }
     }
 

@@ -26,6 +26,7 @@ mod proof;
 mod report;
 mod scratch;
 mod script;
+mod slowness;
 mod stalls;
 mod statistics;
 mod tool;

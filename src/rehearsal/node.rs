@@ -100,12 +100,15 @@ impl Node {
         Self { stop, work: tokio::spawn(player.play()) }
     }
 
-    /// Lets it finish what it does, and ends it.
-    pub(super) async fn drain(self) {
+    /// Tells it to begin nothing more.
+    pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Err(error) = self.work.await {
-            tracing::error!(%error, "a node ended badly");
-        }
+    }
+
+    /// Lets it finish what it does, and ends it; fails where it has ended by itself.
+    pub(super) async fn drain(self) -> Result<(), String> {
+        self.stop();
+        self.work.await.map_err(|error| format!("a node broke down: {error}"))
     }
 }
 
@@ -123,8 +126,8 @@ struct Player {
 /// Why an operation failed.
 enum Failed {
     Db(DbError),
-    /// The answer was not what it must be.
-    Answer(String),
+    /// The answer was not what it must be: which answer, and what is wrong with it.
+    Answer(String, String),
 }
 
 impl From<DbError> for Failed {
@@ -156,6 +159,8 @@ impl Player {
             }
             if let Some(run) = self.script.command.clone() {
                 self.run_program(&run, due).await;
+                // One after the other: what a run does, and how long it takes, is the program's own matter.
+                due = due.max(Instant::now());
                 continue;
             }
             let mut at = self.rng.u32(..total.max(1));
@@ -209,7 +214,15 @@ impl Player {
         let recorder = &self.hands.recorder;
         let outcome = if failed.is_some() { Outcome::Failed } else { Outcome::Done };
         let task = self.subjects[chosen];
-        recorder.take(Sample { due: recorder.since(due), latency: due.elapsed(), stage, task, outcome, retries });
+        recorder.take(Sample {
+            due: recorder.since(due),
+            latency: due.elapsed(),
+            stage,
+            task,
+            node: self.number,
+            outcome,
+            retries,
+        });
         if let Some(failed) = failed {
             let (kind, message) = match failed {
                 Failed::Db(error) => {
@@ -219,9 +232,9 @@ impl Player {
                     }
                     (kind, error.to_string())
                 }
-                Failed::Answer(message) => ("answer".to_owned(), message),
+                Failed::Answer(kind, message) => (kind, message),
             };
-            recorder.trouble(Trouble { at: recorder.now(), stage, task, kind, message });
+            recorder.trouble(Trouble { at: recorder.now(), count: 1, stage, task, kind, message });
         }
     }
 
@@ -239,7 +252,8 @@ impl Player {
         hands.flights().remove(&self.number);
         done.unwrap_or_else(|_| {
             self.connection = None;
-            Err(Failed::Answer(format!("no answer within {} s; the session is given up", STUCK.as_secs())))
+            let message = format!("no answer within {} s; the session is given up", STUCK.as_secs());
+            Err(Failed::Answer("stuck".to_owned(), message))
         })
     }
 
@@ -265,12 +279,13 @@ impl Player {
             Ok(child) => {
                 let output = child.wait_with_output();
                 tokio::pin!(output);
+                let mut drained: Option<Instant> = None;
                 loop {
-                    match tokio::time::timeout(GRACE, &mut output).await {
+                    match tokio::time::timeout(Duration::from_millis(100), &mut output).await {
                         Ok(output) => break output,
-                        Err(_) if self.stop.load(Ordering::Relaxed) => {
-                            break Err(std::io::Error::other("it did not end in the time that a drained node has"));
-                        }
+                        // Dropped, it is killed; a node that goes is not waited for, and that is no failure.
+                        Err(_) if drained.is_some_and(|since| since.elapsed() > GRACE) => return,
+                        Err(_) if self.stop.load(Ordering::Relaxed) => drained = drained.or(Some(Instant::now())),
                         Err(_) => {}
                     }
                 }
@@ -287,9 +302,18 @@ impl Player {
             Err(error) => Some(format!("run {name}: {error}")),
         };
         let outcome = if failed.is_some() { Outcome::Failed } else { Outcome::Done };
-        recorder.take(Sample { due: recorder.since(due), latency: due.elapsed(), stage, task, outcome, retries: 0 });
+        recorder.take(Sample {
+            due: recorder.since(due),
+            latency: due.elapsed(),
+            stage,
+            task,
+            node: self.number,
+            outcome,
+            retries: 0,
+        });
         if let Some(message) = failed {
-            recorder.trouble(Trouble { at: recorder.now(), stage, task, kind: "program".to_owned(), message });
+            let kind = "program".to_owned();
+            recorder.trouble(Trouble { at: recorder.now(), count: 1, stage, task, kind, message });
         }
     }
 }
@@ -318,7 +342,7 @@ async fn carry_out(
         connection.exchange(dialect.begin()).await?;
     }
     let mut wrong = None;
-    for statement in &task.statements {
+    for (number, statement) in task.statements.iter().enumerate() {
         let bound = statement.values(|parameter| values.of(parameter));
         let mut sql = statement.filled(&bound, dialect.as_ref());
         if let Reading::Writes(writes) = &statement.reading
@@ -336,7 +360,8 @@ async fn carry_out(
                 return Err(error.into());
             }
         };
-        wrong = unexpected(statement, &answer, values, &sql);
+        wrong = unexpected(statement, &answer, values, &sql)
+            .map(|(what, words)| (format!("answer {number} {what}"), words));
         committed.push(Committed { reading: &statement.reading, values: bound, answer, start });
         if wrong.is_some() {
             break;
@@ -352,7 +377,7 @@ async fn carry_out(
         let by = By { release: release.to_owned(), operation: task.name.clone() };
         hands.ledger.note(&committed, hands.recorder.now(), &by);
     }
-    wrong.map_or(Ok(()), |wrong| Err(Failed::Answer(wrong)))
+    wrong.map_or(Ok(()), |(kind, wrong)| Err(Failed::Answer(kind, wrong)))
 }
 
 async fn roll_back(connection: &mut Connection) {
@@ -362,26 +387,31 @@ async fn roll_back(connection: &mut Connection) {
 }
 
 /// What is wrong with an answer.
-fn unexpected(statement: &super::script::Prepared, answer: &Exchange, values: &Values, sql: &str) -> Option<String> {
+fn unexpected(
+    statement: &super::script::Prepared,
+    answer: &Exchange,
+    values: &Values,
+    sql: &str,
+) -> Option<(String, String)> {
     let sql: String = sql.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect();
     if let Some(count) = statement.expect.rows {
         let writes = statement.reading != Reading::NoWrite;
         let rows = if writes { answer.affected } else { answer.rows.len() as u64 };
         if !count.holds(rows) {
-            return Some(format!("expected {count} rows, got {rows}: {sql}"));
+            return Some(("rows".to_owned(), format!("expected {count} rows, got {rows}: {sql}")));
         }
     }
     for (column, choice) in &statement.expect.columns {
         for row in &answer.rows {
             let Some((_, text)) = row.iter().find(|(name, _)| name == column) else {
-                return Some(format!("expected a column `{column}`, and there is none: {sql}"));
+                return Some((column.clone(), format!("expected a column `{column}`, and there is none: {sql}")));
             };
             if !values.allows(choice, text.as_deref()) {
                 let shown = text.as_deref().unwrap_or("NULL");
                 let first = row.first().map_or(String::new(), |(name, text)| {
                     format!(" (row {name} = {})", text.as_deref().unwrap_or("NULL"))
                 });
-                return Some(format!("`{column}` must not be {shown}{first}: {sql}"));
+                return Some((column.clone(), format!("`{column}` must not be {shown}{first}: {sql}")));
             }
         }
     }

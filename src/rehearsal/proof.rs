@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::conductor::{Conductor, Halt, Hop};
+use super::conductor::{Conductor, Halt, Here};
 use super::news::{Audience, News};
 use super::node;
 use super::report::InvariantReport;
@@ -36,10 +36,11 @@ impl Observer for Deaf<'_> {
 
 impl Conductor<'_> {
     /// Asks every invariant of the moment, and where it is asked to prove all, those of the syncs.
-    pub(super) async fn look(&mut self, hop: &Hop<'_>, stage: Stage, prove: bool) -> Result<(), Halt> {
+    pub(super) async fn look(&mut self, prove: bool) -> Result<(), Halt> {
         self.asked = Instant::now();
+        let Some(Here { old, new, release, stage }) = self.here.clone() else { return Ok(()) };
         let mut asked = Vec::new();
-        for (script, of_new) in [(&hop.old, false), (&hop.new, true)] {
+        for (script, of_new) in [(&old, false), (&new, true)] {
             let holds = |invariant: &&Asked| invariant.holds_in(stage, of_new, script.own);
             asked.extend(script.invariants.iter().filter(holds).map(|asked| (script.release.clone(), asked.clone())));
         }
@@ -47,7 +48,7 @@ impl Conductor<'_> {
         let mut names = HashSet::new();
         asked.retain(|(_, asked)| names.insert((asked.name.clone(), asked.sql.clone())));
         if !asked.is_empty() {
-            let mut connection = node::open(&self.tool.target, &hop.new, 0).await?;
+            let mut connection = node::open(&self.tool.target, &new, 0).await?;
             for (release, invariant) in asked {
                 let answer = connection.exchange(&invariant.sql).await;
                 let broken = match answer {
@@ -67,9 +68,12 @@ impl Conductor<'_> {
             connection.close().await;
         }
         let provable = matches!(stage, Stage::Expand | Stage::Migrate | Stage::Mixed);
-        if let Some(release) = hop.release.filter(|release| prove && provable && release.syncs().next().is_some()) {
+        let project = self.project;
+        let release = release.and_then(|name| project.release(&name)).map(|(_, release)| release);
+        let provable = provable && self.is_expanded;
+        if let Some(release) = release.filter(|release| prove && provable && release.syncs().next().is_some()) {
             let verified =
-                engine::verify(self.project, &self.tool.target, Some(&release.name), true, &Deaf(self.audience))
+                engine::verify(&self.unthrottled, &self.tool.target, Some(&release.name), true, &Deaf(self.audience))
                     .await?;
             // Where a column moves to another table, a row that is not migrated has no other side yet.
             let migrated = stage == Stage::Mixed || self.migrated != Duration::MAX;
@@ -113,7 +117,7 @@ impl Conductor<'_> {
     /// Lets the ledger see what there is in the columns and tables of the new release, while all nodes pause.
     pub(super) async fn refresh(&mut self) -> Result<(), Halt> {
         let hands = Arc::clone(&self.hands);
-        let _down = hands.curtain.write().await;
+        let _down = self.hear(hands.curtain.write()).await?;
         let mut connection = Connection::open(&self.tool.target, false).await?;
         let refreshed = hands.ledger.refresh(&mut connection).await;
         connection.close().await;
@@ -122,8 +126,12 @@ impl Conductor<'_> {
 
     /// Holds every row against the ledger, while all nodes pause.
     pub(super) async fn hold_ledger(&mut self, adopt: bool) -> Result<(), Halt> {
+        // What programs write is known to them alone, and a seed that they have changed is not lost.
+        if self.has_programs {
+            return Ok(());
+        }
         let hands = Arc::clone(&self.hands);
-        let _down = hands.curtain.write().await;
+        let _down = self.hear(hands.curtain.write()).await?;
         let mut connection = Connection::open(&self.tool.target, false).await?;
         let checked = hands.ledger.check(&mut connection, self.migrated).await?;
         for lost in &checked.first {

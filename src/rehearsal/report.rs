@@ -249,7 +249,8 @@ pub struct Statistics {
     pub window_ms: u64,
     /// What is never called slow.
     pub floor_ms: f64,
-    /// What makes an operation slow: the 99th percentile of its quiet latencies, and the floor at least.
+    /// What makes an operation slow, in milliseconds: its median times the 99th percentile of all quiet latencies, each divided by the
+    /// median of its operation; the floor at least.
     pub thresholds: Vec<(String, f64)>,
 }
 
@@ -344,8 +345,10 @@ pub struct LedgerReport {
     pub writes: u64,
     /// What was found, each time that it was held against the rows.
     pub checks: Vec<Checked>,
-    /// Operations with a statement of which it cannot be told what it writes.
+    /// Operations with a statement of which it cannot be told what it writes, and tables whose rows cannot be followed.
     pub not_in_ledger: Vec<String>,
+    /// Whether nodes are programs, whose writes nobody else knows: then nothing is compared.
+    pub programs: bool,
 }
 
 impl LedgerReport {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::db::{Connection, DbError, Target};
-use crate::dialect::Kind;
+use crate::dialect::{Kind, Patience};
 
 /// The beginning of their names.
 pub(super) const PREFIX: &str = "concertina_rehearsal_";
@@ -20,7 +20,7 @@ enum Place {
     /// A file in a folder of its own.
     File(PathBuf),
     /// A database of a server, and the database from which it is dropped.
-    Server { drop: String, home: Box<Target> },
+    Server { name: String, drop: String, home: Box<Target> },
 }
 
 impl Scratch {
@@ -40,7 +40,38 @@ impl Scratch {
         };
         connection.run(&create).await?;
         connection.close().await;
-        Ok(Self { target: home.beside_as(&name)?, place: Place::Server { drop, home: Box::new(home.clone()) } })
+        let place = Place::Server { name: name.clone(), drop, home: Box::new(home.clone()) };
+        let scratch = Self { target: home.beside_as(&name)?, place };
+        // Whatever a URL's parameters or a pooler make of it: nothing is done in a database that is not ours.
+        match scratch.whereabouts().await {
+            Ok(found) if found == name => Ok(scratch),
+            other => {
+                scratch.remove().await?;
+                let found = other?;
+                Err(DbError::Url {
+                    reason: format!("it leads to the database `{found}`, and not to `{name}`, which was made for this"),
+                })
+            }
+        }
+    }
+
+    /// The database that its URL leads to.
+    async fn whereabouts(&self) -> Result<String, DbError> {
+        let mut connection = Connection::open(&self.target, false).await?;
+        let found = match connection.shared_dialect().whereabouts("") {
+            [Some(query), _] => connection.query(&query, &[]).await?.first().and_then(|row| row.text(0)),
+            [None, _] => None,
+        };
+        connection.close().await;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// Its name, for whoever has to remove it by hand.
+    pub(super) fn name(&self) -> String {
+        match &self.place {
+            Place::File(folder) => folder.display().to_string(),
+            Place::Server { name, .. } => name.clone(),
+        }
     }
 
     /// Takes it away, with whoever is in it.
@@ -52,8 +83,20 @@ impl Scratch {
                 }
                 Ok(())
             }
-            Place::Server { drop, home } => {
+            Place::Server { name, drop, home } => {
                 let mut connection = Connection::open(&home, false).await?;
+                // MySQL would wait for whoever is in it, for a day.
+                connection.set_patience(Patience::Seconds, None).await?;
+                let dialect = connection.shared_dialect();
+                if let [_, Some(inside)] = dialect.whereabouts(&name) {
+                    for row in connection.query(&inside, &[]).await? {
+                        let end = dialect.end_session(row.integer(0).unwrap_or_default());
+                        // One that has just gone by itself is no error.
+                        if let Err(error) = connection.run(&end).await {
+                            tracing::debug!(%error, "end a session of the rehearsal's");
+                        }
+                    }
+                }
                 let dropped = connection.run(&drop).await;
                 connection.close().await;
                 dropped

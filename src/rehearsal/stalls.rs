@@ -16,6 +16,8 @@ const KEPT: usize = 5_000;
 /// A node's statement that was seen to wait, and for whom.
 #[derive(Debug, Clone)]
 pub(super) struct Sighting {
+    /// The node.
+    pub(super) node: usize,
     /// When it was seen, since the rehearsal began.
     pub(super) at: Duration,
     /// When the operation that waits was begun.
@@ -53,12 +55,12 @@ async fn watch(hands: Arc<Stagehands>, seen: Arc<Mutex<Vec<Sighting>>>) {
     let mut connection: Option<Connection> = None;
     loop {
         tokio::time::sleep(LOOK).await;
-        let long: Vec<(i64, Instant)> = {
+        let long: Vec<(usize, i64, Instant)> = {
             let flights = hands.flights();
             flights
-                .values()
-                .filter(|flight| flight.since.elapsed() > LONG)
-                .map(|flight| (flight.session, flight.since))
+                .iter()
+                .filter(|(_, flight)| flight.since.elapsed() > LONG)
+                .map(|(node, flight)| (*node, flight.session, flight.since))
                 .collect()
         };
         if long.is_empty() {
@@ -69,23 +71,26 @@ async fn watch(hands: Arc<Stagehands>, seen: Arc<Mutex<Vec<Sighting>>>) {
             None => Connection::open(&hands.target, false).await,
         };
         let Ok(mut open) = open else { continue };
+        let mut lost = false;
         for query in open.shared_dialect().waits() {
             let rows = match open.query(&query, &[]).await {
                 Ok(rows) => rows,
                 Err(error) => {
                     tracing::debug!(%error, "look who waits for whom");
+                    lost |= error.class().wants_another_session();
                     continue;
                 }
             };
             let mut found = seen.lock().unwrap_or_else(PoisonError::into_inner);
             for row in &rows {
                 let (Some(waits), Some(holds)) = (row.integer(0), row.integer(1)) else { continue };
-                let Some((_, since)) = long.iter().find(|(session, _)| *session == waits) else { continue };
+                let Some((node, _, since)) = long.iter().find(|(_, session, _)| *session == waits) else { continue };
                 if found.len() < KEPT {
                     let text = |at| row.text(at).filter(|text| !text.is_empty());
                     let who = text(2).unwrap_or_else(|| format!("session {holds}"));
                     let what = text(3).map_or_else(String::new, |sql| format!(": {sql}"));
                     found.push(Sighting {
+                        node: *node,
                         at: hands.recorder.now(),
                         since: hands.recorder.since(*since),
                         holder: format!("{who}{what}"),
@@ -93,6 +98,6 @@ async fn watch(hands: Arc<Stagehands>, seen: Arc<Mutex<Vec<Sighting>>>) {
                 }
             }
         }
-        connection = Some(open);
+        connection = (!lost).then_some(open);
     }
 }

@@ -1,9 +1,10 @@
 //! Whether a stage was slower than the quiet one, or only seems so.
 //!
 //! The unit is a window of a tenth of a second: operations that wait for the same thing are slow together, and count once. A
-//! window's value is the largest of its operations' latencies, each divided by the threshold of that operation: the 99th
-//! percentile of its quiet latencies, and 10 ms at least, which nobody feels. Two one-sided tests are made of each stage:
-//! - *Fisher's exact test* of the number of windows above 1, against that of the quiet stage: is it slow more often?
+//! window's value is the largest of its operations' latencies, each divided by the median of that operation's quiet latencies;
+//! 10 ms and less, which nobody feels, count as 0. Two one-sided tests are made of each stage:
+//! - *Fisher's exact test* of the number of windows above the 99th percentile of all quiet values, against that of the quiet
+//!   stage: is it slow more often?
 //! - *Rosenbaum's test* (1954) of the number of windows above every quiet one: are there outliers? The probability that at least `k`
 //!   of `n` windows are above all of `m` others is the product of (n - i) / (n + m - i) for i = 0 to k - 1.
 //!
@@ -74,21 +75,5 @@ mod tests {
     fn holm_asks_more_of_the_best_of_many() {
         assert_eq!(holm(&[0.004, 0.2, 0.001], 0.01), [true, false, true]);
         assert_eq!(holm(&[0.006, 0.2, 0.3], 0.01), [false, false, false]);
-    }
-
-    /// Two samples of one distribution are called different in hardly more than one of a hundred tries.
-    #[test]
-    fn nothing_is_found_where_there_is_nothing() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        let mut found = 0;
-        for _ in 0..2_000 {
-            let mut draw = |count: usize| -> Vec<f64> { (0..count).map(|_| -(1.0 - rng.f64()).ln()).collect() };
-            let (quiet, stage) = (draw(80), draw(40));
-            let most = quiet.iter().copied().fold(0.0, f64::max);
-            let count = |values: &[f64], least: f64| values.iter().filter(|value| **value > least).count() as u64;
-            let p = [fisher(count(&stage, 2.0), 40, count(&quiet, 2.0), 80), rosenbaum(count(&stage, most), 40, 80)];
-            found += u32::from(holm(&p, LEVEL).contains(&true));
-        }
-        assert!(found <= 40, "{found} of 2000");
     }
 }

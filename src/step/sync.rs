@@ -108,18 +108,6 @@ impl Operation for SyncStep {
                 .at(name));
             }
         }
-        // New writers leave it out, and once contract has removed the sync nothing fills it in: a key cannot be loosened.
-        for name in self.backward.keys() {
-            let column = context.column(&self.table, name)?;
-            let in_key = context.schema.table(&self.table).is_some_and(|table| table.primary_key.contains(name));
-            if in_key && column.default.is_none() && !context.dialect.numbers_itself(column) {
-                return Err(Refusal::new(format!(
-                    "the old column `{name}` is in the primary key, which takes no NULL, and has no default: contract could not let new \
-                     writers leave it out; give it a default above the sync, of a value that differs each time"
-                ))
-                .at(name));
-            }
-        }
         for name in self.backward.keys().filter(|_| !context.dialect.fills_in_before_not_null()) {
             let column = context.column(&self.table, name)?;
             if !column.nullable && column.default.is_none() {

@@ -238,3 +238,19 @@ fn what_git_does_not_know_is_said_with_what_to_do() {
         Concertina::in_project(nowhere.path()).env("PATH", "/nowhere").run(&["matrix", "--changed-since", "main"]);
     without.expect_code(1).expect_stderr("error: failed to run git: ").expect_stderr("hint: install git");
 }
+
+/// What a client of the team's does is what its nodes do.
+#[test]
+fn a_changed_program_of_a_workload_keeps_the_cells_whose_nodes_run_it() {
+    let repository = Repository { project: project() };
+    repository.git(&["init", "--quiet", "--initial-branch=main"]);
+    repository.project.write("clients/two.sh", "#!/bin/sh\n");
+    repository.project.write("tests/workloads/two.yaml", "command: { run: [./clients/two.sh] }\n");
+    repository.commit();
+    repository.git(&["switch", "--quiet", "--create", "work"]);
+    let all = |pair: &str| ["postgres", "sqlite"].map(|database| format!("{pair}:{}", &database[..1]));
+    let expected: Vec<String> =
+        ["one>two", "quiet>three", "three>four", "one>four"].into_iter().flat_map(all).collect();
+    repository.write("clients/two.sh");
+    assert_eq!(repository.kept(), expected);
+}

@@ -128,6 +128,49 @@ fn an_answer_that_is_wrong_for_old_nodes() {
     assert_eq!(report["failures"][0]["stage"], "mixed", "{:#}", report["failures"]);
 }
 
+/// Where old nodes write nothing that a sync sees, contract would rightly go through, and is not tried.
+#[test]
+fn an_early_contract_is_not_tried_where_nothing_could_refuse_it() {
+    let project = project(EXPAND, DATA, CONTRACT);
+    let workload = project.read("tests/workloads/one.yaml");
+    let reads = workload
+        .replace("weight: 2, with: { id: uuid }", "weight: 0, with: { id: uuid }")
+        .replace("weight: 3", "weight: 0");
+    project.write("tests/workloads/one.yaml", &reads);
+    let report = expect_good(&Rehearsal::of(&project, None).run(&["one", "two", "--rate", "150"]));
+    let injections = report["injections"].as_array().expect("injections");
+    let early = injections.iter().find(|injection| injection["kind"] == "early-contract").expect("it is told");
+    assert_eq!(early["holds"], Value::Null, "{early}");
+}
+
+/// Conditions on what a sync changes, keys that foreign keys empty, and a query with WITH: none of them makes a write look lost.
+#[test]
+fn a_write_that_the_ledger_cannot_follow_is_not_lost() {
+    let project = project(EXPAND, DATA, CONTRACT);
+    project.write(
+        "migrations/V2__remarks.sql",
+        "CREATE TABLE writers (id VARCHAR(36) PRIMARY KEY);\n\
+         CREATE TABLE remarks (id VARCHAR(36) PRIMARY KEY, writer VARCHAR(36) REFERENCES writers (id) ON DELETE SET NULL);\n",
+    );
+    for (release, column) in [("one", "body"), ("two", "words")] {
+        let path = format!("tests/workloads/{release}.yaml");
+        let more = format!(
+            "  - {{ name: comes, weight: 3, with: {{ id: uuid }}, do: [INSERT INTO writers (id) VALUES (:id)] }}\n  \
+               - {{ name: asks, weight: 3, do: [\"WITH few AS (SELECT id FROM notes LIMIT 1) SELECT id FROM few\"] }}\n  \
+               - {{ name: goes, weight: 1, with: {{ writer: {{ row: writers }} }}, do: [DELETE FROM writers WHERE id = :writer.id] }}\n  \
+               - {{ name: by its text, weight: 3, do: [\"UPDATE notes SET kind = 'first again' WHERE {column} = 'first'\"] }}\n"
+        );
+        let seed = "  - { name: writers, rows: 40, with: { id: uuid }, do: [INSERT INTO writers (id) VALUES (:id)] }\n  \
+            - { name: remarks, rows: 80, with: { id: uuid, writer: { row: writers } }, do: [\"INSERT INTO remarks (id, writer) VALUES (:id, :writer.id)\"] }\n\
+            operations:\n";
+        let workload = project.read(&path).replacen("operations:\n", seed, 1);
+        project.write(&path, &format!("{workload}{more}"));
+    }
+    let report = expect_good(&Rehearsal::of(&project, None).stage("500ms").run(&["one", "two", "--rate", "200"]));
+    assert!(report["ledger"]["checks"][1]["values"].as_u64() > Some(100), "{:#}", report["ledger"]);
+    assert_eq!(report["ledger"]["not_in_ledger"], serde_json::json!([]), "{:#}", report["ledger"]);
+}
+
 /// What fails without the upgrade as well does not count against it.
 #[test]
 fn what_fails_anyway_is_natural() {

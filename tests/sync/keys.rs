@@ -32,20 +32,6 @@ const ALL: &str = "SELECT id, o, n FROM items ORDER BY id";
 const KEYS: &str = "UPDATE items SET id = id + 100 WHERE id < 100";
 
 on_every_database! {
-    /// A key cannot be loosened, so without a default contract would stop half-way, and new writers fail.
-    async fn an_old_column_of_the_key_needs_a_default(db: TestDatabase) {
-        let mut owner = db.owner().await;
-        let create = format!("CREATE TABLE items (id VARCHAR(40) NOT NULL PRIMARY KEY, o VARCHAR(40)) {}", options(db.kind()));
-        owner.run(create).await;
-        let mut train = crate::support::Train::new(&db);
-        train.add(&[("expand/01_steps.yaml", "steps:
-  - add_column: { table: items, column: { name: n, type: string(40) } }
-  - sync: { name: items_key, table: items, forward: { n: id }, backward: { id: n } }
-")]);
-        train.concertina().run(&["expand"]).expect_code(1).expect_stderr("the old column `id` is in the primary key, which takes no NULL");
-        assert!(owner.try_lines("SELECT n FROM items").await.is_err(), "nothing was changed");
-    }
-
     async fn a_row_whose_key_forward_reads_follows_its_key(db: TestDatabase) {
         let mut session = items(&db, "CASE WHEN id < 100 THEN upper(o) ELSE o END", "lower(n)").await;
         assert_eq!(session.lines(ALL).await, ["1|Before|-", "10|Old|OLD", "11|new|New"]);

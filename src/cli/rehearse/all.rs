@@ -113,18 +113,25 @@ impl Cells {
                     went.reason = (!report.passed).then(|| against(&report)).flatten();
                     reports.push(report);
                 }
-                Err(RehearsalError::Interrupted) => return Err(EngineError::Interrupted.into()),
+                Err(RehearsalError::Interrupted | RehearsalError::Engine(EngineError::Interrupted)) => {
+                    return Err(RehearsalError::Interrupted.into());
+                }
                 // The next one may be possible all the same.
                 Err(error) => went.reason = Some(error.to_string()),
             }
             if screen.interrupted() {
-                return Err(EngineError::Interrupted.into());
+                return Err(RehearsalError::Interrupted.into());
             }
             all.push(went);
         }
         talk::finish();
-        if !reports.is_empty() {
-            let text = junit(&reports.iter().collect::<Vec<_>>()).map_err(Failure::unexpected)?;
+        if !all.is_empty() {
+            let not_held = all.iter().filter(|went| went.verdict.is_none());
+            let name = |went: &Went| format!("{} to {} on {}", went.from, went.to, went.database);
+            let not_held =
+                not_held.map(|went| (name(went), went.reason.clone().unwrap_or_default())).collect::<Vec<_>>();
+            let text = junit(&reports.iter().collect::<Vec<_>>(), &not_held).map_err(Failure::unexpected)?;
+            std::fs::create_dir_all(base).map_err(Failure::unexpected)?;
             std::fs::write(base.join("junit.xml"), text).map_err(Failure::unexpected)?;
         }
         let passed = all.iter().all(|went| went.passed);

@@ -104,8 +104,10 @@ impl From<RehearsalError> for Failure {
             RehearsalError::Usage(message) => Self::usage(message),
             RehearsalError::Workloads(diagnostics) => EngineError::Project(diagnostics).into(),
             RehearsalError::Db(error) => EngineError::Db(error).into(),
+            RehearsalError::Engine(EngineError::Interrupted) => Self::from(RehearsalError::Interrupted),
             RehearsalError::Engine(error) => error.into(),
-            RehearsalError::Interrupted => EngineError::Interrupted.into(),
+            // Nothing is saved, and there is nothing to go on with.
+            error @ RehearsalError::Interrupted => Self::interrupted(error),
             error @ (RehearsalError::NoWorkload { .. }
             | RehearsalError::Preparing(_)
             | RehearsalError::Program { .. }) => Self::unexpected(error),
@@ -186,5 +188,5 @@ fn save(folder: &Path, report: &Report) -> Result<(), Failure> {
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).map_err(Failure::unexpected);
     write("report.html", page(report).map_err(Failure::unexpected)?)?;
     write("report.json", serde_json::to_string_pretty(report).map_err(Failure::unexpected)?)?;
-    write("junit.xml", junit(&[report]).map_err(Failure::unexpected)?)
+    write("junit.xml", junit(&[report], &[]).map_err(Failure::unexpected)?)
 }

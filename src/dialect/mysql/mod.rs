@@ -129,6 +129,13 @@ impl Dialect for MySql {
     fn client_session(&self, _name: &str) -> Vec<String> {
         vec!["SET SESSION sql_mode = DEFAULT, innodb_lock_wait_timeout = DEFAULT".to_owned()]
     }
+    fn whereabouts(&self, name: &str) -> [Option<String>; 2] {
+        let inside = format!(
+            "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST WHERE DB = {} AND ID <> CONNECTION_ID()",
+            self.literal(name)
+        );
+        [Some("SELECT DATABASE()".to_owned()), Some(inside)]
+    }
     fn own_database(&self, name: &str) -> Option<[String; 2]> {
         let name = self.quote(name);
         Some([format!("CREATE DATABASE {name}"), format!("DROP DATABASE IF EXISTS {name}")])

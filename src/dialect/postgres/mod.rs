@@ -195,6 +195,10 @@ impl Dialect for Postgres {
     fn gives_back_by_clause(&self) -> bool {
         true
     }
+    fn whereabouts(&self, _name: &str) -> [Option<String>; 2] {
+        // Who is in a database goes with it: `WITH (FORCE)`.
+        [Some("SELECT current_database()::text".to_owned()), None]
+    }
     fn own_database(&self, name: &str) -> Option<[String; 2]> {
         let name = self.quote(name);
         // Not the default template: a session of anybody's on template1 would make this fail.

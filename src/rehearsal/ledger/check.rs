@@ -310,7 +310,12 @@ fn judge(state: &State, schema: &Schema, answers: &Answers<'_>, untold: &HashSet
             let is_there = answers.masks.contains_key(&place);
             let key = row.keys.first().map(|(_, values)| super::in_words(values).join(", ")).unwrap_or_default();
             let wrong = match row.is_there() {
-                Some(true) if !is_there && (state.groups.purged.contains(name) || cascaded.contains(&place)) => {
+                Some(true)
+                    if !is_there
+                        && (cascaded.contains(&place)
+                            || (state.groups.purged.contains(name)
+                                && row.presence.iter().all(|presence| presence.start <= answers.migrated))) =>
+                {
                     checked.purged += 1;
                     continue;
                 }
@@ -327,7 +332,12 @@ fn judge(state: &State, schema: &Schema, answers: &Answers<'_>, untold: &HashSet
             if row.is_there() == Some(false) || !is_there {
                 continue;
             }
+            let emptied = emptied(state, schema, name, row);
             for (cell, writes) in &row.cells {
+                if emptied.contains(cell) {
+                    checked.not_compared += 1;
+                    continue;
+                }
                 match answers.cell(writes) {
                     Ok(true) => checked.values += 1,
                     Ok(false) => checked.not_compared += 1,
@@ -397,6 +407,21 @@ fn cascaded(state: &State, schema: &Schema, there: &HashMap<Place, u64>) -> Hash
             return gone;
         }
     }
+}
+
+/// The columns of a row that a foreign key empties, because what they refer to is gone.
+fn emptied(state: &State, schema: &Schema, table: &str, row: &Row) -> HashSet<String> {
+    let mut emptied = HashSet::new();
+    let Some(live) = schema.table(table) else { return emptied };
+    for key in live.foreign_keys.iter().filter(|key| key.on_delete.to_lowercase().starts_with("set ")) {
+        let name = schema.key(&key.references);
+        let Some(parents) = state.tables.get(name) else { continue };
+        let stays = |at: usize| parents.all[at].is_there() == Some(true) && !state.groups.purged.contains(name);
+        if parent(row, key, parents).is_some_and(|at| !stays(at)) {
+            emptied.extend(key.columns.iter().cloned());
+        }
+    }
+    emptied
 }
 
 /// The row that a foreign key of a row refers to, by what was last written.

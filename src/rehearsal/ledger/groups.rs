@@ -103,8 +103,15 @@ impl Groups {
         self.new.values().any(|(new_table, columns)| new_table == table && columns.iter().any(|new| new == column))
     }
 
-    /// Forgets the syncs, which are about to be removed.
+    /// Whether a sync or a backfill may write a column.
+    pub(super) fn changes(&self, table: &str, column: &str) -> bool {
+        let place = (table.to_owned(), column.to_owned());
+        self.members.contains_key(&place) || self.rewritten.contains(&place)
+    }
+
+    /// Forgets the syncs, which are about to be removed, and that tables are being filled.
     pub(super) fn end_syncs(&mut self) {
+        self.destinations.clear();
         self.members.clear();
         self.related.clear();
         self.new.clear();

@@ -8,7 +8,7 @@ mod check;
 mod groups;
 mod note;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,6 +38,16 @@ struct State {
     groups: Groups,
     tables: BTreeMap<String, Rows>,
     writes: u64,
+    /// What was written and cannot be followed, and why.
+    unfollowed: BTreeSet<String>,
+}
+
+impl State {
+    /// What is known of a table, by its name as a statement has it.
+    fn known(&self, table: &str) -> Option<&Known> {
+        let name = table.to_lowercase();
+        self.known.get(&name).or_else(|| self.known.get(name.rsplit('.').next().unwrap_or(&name)))
+    }
 }
 
 /// What is known of a table.
@@ -191,6 +201,11 @@ impl Ledger {
         self.state().writes
     }
 
+    /// What was written and cannot be followed, and why.
+    pub(super) fn unfollowed(&self) -> Vec<String> {
+        self.state().unfollowed.iter().cloned().collect()
+    }
+
     /// Learns what tables there are; what was known of one stays.
     pub(super) fn learn(&self, schema: &Schema) {
         let mut state = self.state();
@@ -226,7 +241,7 @@ impl Ledger {
     /// The column by which an INSERT tells the key that the database gave, where the statement gives no key.
     pub(super) fn key_to_ask(&self, writes: &Writes) -> Option<String> {
         let state = self.state();
-        let known = state.known.get(&writes.table.to_lowercase())?;
+        let known = state.known(&writes.table)?;
         let [key] = known.primary() else { return None };
         let gives = |column: &String| writes.rows.iter().flatten().any(|(name, _)| name.eq_ignore_ascii_case(column));
         let gives_none = !known.keys.iter().any(|key| key.iter().all(gives));
@@ -241,7 +256,7 @@ impl Ledger {
         rng: &mut fastrand::Rng,
     ) -> Option<IndexMap<String, Literal>> {
         let state = self.state();
-        let known = state.known.get(&pick.table.to_lowercase())?;
+        let known = state.known(&pick.table)?;
         let rows = state.tables.get(&known.name)?;
         if rows.there.is_empty() {
             return None;

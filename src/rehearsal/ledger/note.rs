@@ -75,10 +75,15 @@ fn key_told(known: &Known, writes: &Writes, answer: &Exchange) -> Option<(Vec<St
     Some((vec![name.clone()], vec![literal]))
 }
 
-/// Whether a row may be one that a condition's equalities mean, by what was last written to it.
-fn may_be(row: &Row, condition: &Pairs) -> bool {
+/// Whether a row may be one that a condition's equalities mean, by what was last written to it. What a sync or a backfill may have
+/// written since tells nothing, and to some collations capitals and spaces at the end are nothing.
+fn may_be(row: &Row, condition: &Pairs, changes: impl Fn(&str) -> bool) -> bool {
+    let loose = |value: &Literal| match value {
+        Literal::Text(text) => Literal::Text(text.to_lowercase().trim_end().to_owned()),
+        other => other.clone(),
+    };
     condition.iter().all(|(column, value)| match (row.last.get(column), value) {
-        (Some(last), Some(value)) => values::alike(last, value),
+        (Some(last), Some(value)) if !changes(column) => values::alike(&loose(last), &loose(value)),
         _ => true,
     })
 }
@@ -95,8 +100,12 @@ impl State {
                 return;
             }
         };
-        let Some(known) = self.known.get(&writes.table.to_lowercase()).cloned() else { return };
+        let Some(known) = self.known(&writes.table).cloned() else {
+            self.unfollowed.insert(format!("`{}` is no table that is known", writes.table));
+            return;
+        };
         if known.keys.is_empty() {
+            self.unfollowed.insert(format!("`{}` has no primary key", known.name));
             return;
         }
         let value = |given: &Given| match given {
@@ -111,8 +120,12 @@ impl State {
             for row in &writes.rows {
                 let row = named(row);
                 let key = key_given(&known, &row).or_else(|| key_told(&known, writes, &committed.answer));
-                if let Some((columns, values)) = key {
-                    self.row(&known, (&columns, &values), row, stamp);
+                match key {
+                    Some((columns, values)) => self.row(&known, (&columns, &values), row, stamp),
+                    None => drop(
+                        self.unfollowed
+                            .insert(format!("the database gives keys to several rows of `{}` at once", known.name)),
+                    ),
                 }
             }
             return;
@@ -128,7 +141,13 @@ impl State {
             // Some rows, by more than their key, or by less: which ones, only the database knows.
             (None, set) => {
                 let columns = set.map(|set| set.into_iter().map(|(column, _)| column).collect::<Vec<_>>());
-                self.touch(&known.name, |row| may_be(row, &condition), columns.as_deref(), stamp);
+                let changing: Vec<String> = condition
+                    .iter()
+                    .map(|(column, _)| column.clone())
+                    .filter(|column| self.groups.changes(&known.name, column))
+                    .collect();
+                let changes = |column: &str| changing.iter().any(|name| name == column);
+                self.touch(&known.name, |row| may_be(row, &condition, changes), columns.as_deref(), stamp);
             }
         }
     }
@@ -210,7 +229,7 @@ impl State {
     /// A write that may have met these rows: what they have in these columns, or where those are not known whether they are there
     /// at all, is not known any more.
     fn touch(&mut self, table: &str, met: impl Fn(&Row) -> bool, columns: Option<&[String]>, stamp: Stamp<'_>) {
-        let Some(known) = self.known.get(&table.to_lowercase()) else { return };
+        let Some(known) = self.known(table) else { return };
         let name = known.name.clone();
         let cells: Option<Vec<String>> = columns.map(|columns| {
             let cell = |column: &String| match self.groups.member(&name, column) {
