@@ -227,6 +227,7 @@ on_every_server! {
         let expand = report["stages"].as_array().expect("stages").iter().find(|stage| stage["stage"] == "expand");
         let stall = &expand.expect("a stage")["stall"];
         assert!(stall["held_by"].as_str().is_some_and(|holder| holder.contains("pg_sleep(1.5)")), "{stall:#}");
-        assert_eq!(stall["during"][1], "run SQL", "{stall:#}");
+        let during = stall["during"].as_array().expect("a list");
+        assert!(during.iter().any(|what| what == "run SQL"), "{stall:#}");
     }
 }
