@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-use super::every_kind::{say, start, undisturbed};
+use super::every_kind::{before_phase, say, start, undisturbed};
 use super::lives::Each;
 use super::workshop::{self, BASELINE, EXPAND, Nodes, PHASES};
 use crate::support::{Kind, Moment, Proxy, Reach, TestDatabase, is_deep, on_every_server, run};
@@ -121,14 +121,7 @@ async fn each_cut_alone(kind: Kind, moment: Moment) {
     for (number, command) in PHASES.into_iter().enumerate() {
         for pass in 1.. {
             let db = TestDatabase::create(kind, "each_cut").await;
-            let (_project, concertina) = start(&db);
-            concertina.run(BASELINE).expect_code(0);
-            workshop::seed(&db).await;
-            workshop::correct(&db).await;
-            for earlier in &PHASES[..number] {
-                concertina.run(earlier).expect_code(0);
-            }
-            let mut nodes = Nodes::start(&db).await;
+            let (_project, concertina, mut nodes) = before_phase(&db, number).await;
             let proxy = Proxy::before(kind, db.owner_url());
             proxy.cut_at(changes, moment, Reach::All, &[pass]);
             let output = concertina.clone().database(proxy.url()).run(command);

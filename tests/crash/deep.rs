@@ -1,8 +1,8 @@
 //! The deep tier: every single pass of the small project, on one database in turn and each on a database of its own.
 
-use super::every_kind::{die_everywhere, say, start, undisturbed};
+use super::every_kind::{before_phase, die_everywhere, say, undisturbed};
 use super::lives::{Each, place_of_death};
-use super::workshop::{self, BASELINE, Nodes, PHASES};
+use super::workshop::{self, PHASES};
 use crate::support::{Kind, TestDatabase, is_deep, on_every_database};
 
 on_every_database! {
@@ -26,14 +26,7 @@ async fn each_alone(kind: Kind) {
     for (number, command) in PHASES.into_iter().enumerate() {
         for pass in 1.. {
             let db = TestDatabase::create(kind, "each_alone").await;
-            let (_project, concertina) = start(&db);
-            concertina.run(BASELINE).expect_code(0);
-            workshop::seed(&db).await;
-            workshop::correct(&db).await;
-            for earlier in &PHASES[..number] {
-                concertina.run(earlier).expect_code(0);
-            }
-            let mut nodes = Nodes::start(&db).await;
+            let (_project, concertina, mut nodes) = before_phase(&db, number).await;
             let output = concertina.clone().env("CONCERTINA_FAILPOINT", &format!("*:{pass}")).run(command);
             if output.code == Some(0) {
                 break;

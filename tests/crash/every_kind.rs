@@ -21,6 +21,18 @@ pub(super) fn start(db: &TestDatabase) -> (Project, Concertina) {
     (project, concertina)
 }
 
+/// A project whose rows and phases are as they are before one of the phases, and nodes at work.
+pub(super) async fn before_phase(db: &TestDatabase, number: usize) -> (Project, Concertina, Nodes<'_>) {
+    let (project, concertina) = start(db);
+    concertina.run(BASELINE).expect_code(0);
+    workshop::seed(db).await;
+    workshop::correct(db).await;
+    for earlier in &PHASES[..number] {
+        concertina.run(earlier).expect_code(0);
+    }
+    (project, concertina, Nodes::start(db).await)
+}
+
 pub(super) async fn undisturbed(db: &TestDatabase, each: Each) -> Undisturbed {
     let other = TestDatabase::create(db.kind(), "undisturbed").await;
     let (project, concertina) = start(&other);
